@@ -164,7 +164,9 @@ type Request struct {
 	Providers []PubKey // `p`: who is preferred; others may answer
 	Topics    []string // `t`
 	Encrypted Encryption
-	Chained   []ID // `i` of type job: earlier jobs that this one builds on
+	Chained   []ID   // `i` of type job: earlier jobs that this one builds on
+	Task      string // `j`: what a generic job (5999) is about
+	Prepaid   bool   // a payment came along with the request
 	Content   string
 	findings  []Finding
 }
@@ -176,11 +178,14 @@ type Result struct {
 	Customer  PubKey // zero when no `p`
 	Ask       Ask
 	Status    Status // results of the common kinds carry a status tag
+	Said      string // the status as written, empty when absent
 	Text      string // the status tag's free text
 	Inputs    []Input
 	Encrypted Encryption
 	Content   string
-	findings  []Finding
+	// QuotedKind is the kind of the request that the request tag quotes, 0 when it does not tell. It is a claim.
+	QuotedKind int
+	findings   []Finding
 }
 
 // Feedback is kind 7000. NIP-90 "Job feedback".
@@ -247,10 +252,11 @@ type Address struct {
 
 // Heartbeat is a sign of life or an announcement in the heartbeat family: 11998, 11999, 11316-11320, and a ping, 7007.
 type Heartbeat struct {
-	Kind     int
-	D        string
-	Links    []Link
-	findings []Finding
+	Kind      int
+	D         string
+	Links     []Link
+	Providers []PubKey // `p`: whom a ping asks
+	findings  []Finding
 }
 
 // Zap is a zap receipt, kind 9735. It is a claim of payment, not a proof. NIP-57.

@@ -1,0 +1,142 @@
+// Package mirror reads Data Vending Machine traffic from other relays. Per upstream it holds live subscriptions,
+// fetches what was published before them newest first, and remembers in the store how far it came, so that a restart or
+// a lost connection asks only for what is missing.
+//
+// Ids are checked here; everything else about an event is decided by the Sink.
+package mirror
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options configure the mirror. The toml keys stand in section [mirror].
+type Options struct {
+	// Upstreams are the relays to read from, ws:// or wss://. Empty: nothing is mirrored.
+	Upstreams []string `toml:"upstreams"`
+	// Backfill is how far back the first connection to an upstream asks. Default 30 days; 0 = everything.
+	Backfill time.Duration `toml:"backfill"`
+	// Follow would also read from relays named in jobs. Default false; not served yet.
+	Follow bool `toml:"follow"`
+
+	// Kinds are the kinds of subscription A; nil = DefaultKinds.
+	Kinds []int `toml:"-"`
+	// MaxMessageBytes bounds one message of an upstream. Default 1 MiB.
+	MaxMessageBytes int64 `toml:"-"`
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time `toml:"-"`
+	// Log hears of upstreams found and lost; nil = silence.
+	Log *slog.Logger `toml:"-"`
+
+	pace pace
+}
+
+// DefaultOptions are the options of a relay without a configuration file.
+func DefaultOptions() Options {
+	return Options{
+		Upstreams: []string{
+			"wss://nostr-pub.wellorder.net",
+			"wss://relay.damus.io",
+			"wss://nos.lol",
+			"wss://relay.primal.net",
+			"wss://offchain.pub",
+			"wss://nostr.mom",
+			"wss://relay.nostr.bg",
+			"wss://nostr.oxtr.dev",
+			"wss://nostr-relay.nokotaro.com",
+			"wss://relay.nostr.wirednet.jp",
+		},
+		Backfill: 30 * 24 * time.Hour,
+	}
+}
+
+// Validate returns every fault of the options, each naming its toml key.
+func (o Options) Validate() []error {
+	var faults []error
+	seen := map[string]bool{}
+	for i, raw := range o.Upstreams {
+		addr, err := address(raw)
+		switch {
+		case err != nil:
+			faults = append(faults, fmt.Errorf("mirror.upstreams[%d]: %q: %w", i, raw, err))
+		case seen[addr]:
+			faults = append(faults, fmt.Errorf("mirror.upstreams[%d]: %q: named twice", i, raw))
+		}
+		seen[addr] = true
+	}
+	if o.Backfill < 0 {
+		faults = append(faults, fmt.Errorf("mirror.backfill: %s: must not be negative", o.Backfill))
+	}
+	return faults
+}
+
+// Warnings are what is accepted but has no effect, each naming its toml key.
+func (o Options) Warnings() []string {
+	if o.Follow {
+		return []string{"mirror.follow: not served yet, has no effect"}
+	}
+	return nil
+}
+
+// address is the one spelling of an upstream under which its progress is remembered.
+func address(raw string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil {
+		return "", fmt.Errorf("is no URL")
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if u.Scheme != "ws" && u.Scheme != "wss" {
+		return "", fmt.Errorf("must begin with ws:// or wss://")
+	}
+	if u.Host == "" {
+		return "", fmt.Errorf("names no host")
+	}
+	if u.User != nil || u.Fragment != "" {
+		return "", fmt.Errorf("must not carry a user or a fragment")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u.String(), nil
+}
+
+// pace holds every duration and bound of the mirror in one place.
+type pace struct {
+	firstRetry time.Duration // the longest wait before the first retry
+	maxRetry   time.Duration // the longest wait before any retry
+	healthy    time.Duration // a connection that stood this long forgets earlier failures
+	dial       time.Duration // to connect and shake hands
+	answer     time.Duration // to answer a subscription with EOSE or CLOSED
+	idle       time.Duration // silence after which the upstream is asked for a sign of life
+	split      time.Duration // before a refused subscription is asked again in smaller parts
+	reissue    time.Duration // before a refused subscription is asked again as it was
+	checkpoint time.Duration // between two writes of live progress
+	overlap    time.Duration // asked again before the point where the last connection ended
+	sweep      time.Duration // between two readings of all announcements
+	page       int           // events per page of backfill
+	inFlight   int           // events of one upstream on their way to the sink
+	bytes      int64         // bytes of all upstreams on their way to the sink
+}
+
+func (p pace) orDefault() pace {
+	if p.page != 0 {
+		return p
+	}
+	return pace{
+		firstRetry: 2 * time.Second,
+		maxRetry:   5 * time.Minute,
+		healthy:    time.Minute,
+		dial:       20 * time.Second,
+		answer:     90 * time.Second,
+		idle:       time.Minute,
+		split:      time.Second,
+		reissue:    time.Minute,
+		checkpoint: 10 * time.Second,
+		overlap:    10 * time.Minute,
+		sweep:      24 * time.Hour,
+		page:       500,
+		inFlight:   64,
+		bytes:      32 << 20,
+	}
+}
