@@ -93,7 +93,15 @@ func invoiceAmount(s string) (Msat, error) {
 		return 0, fmt.Errorf("%w: no leading digit but zero is an amount", ErrInvoiceAmount)
 	}
 	const btc = 100_000_000_000 // msat
-	scale := map[byte]int64{0: btc, 'm': btc / 1_000, 'u': btc / 1_000_000, 'n': btc / 1_000_000_000, 'p': 0}[multiplier]
+	scale := int64(btc)
+	switch multiplier {
+	case 'm':
+		scale = btc / 1_000
+	case 'u':
+		scale = btc / 1_000_000
+	case 'n':
+		scale = btc / 1_000_000_000
+	}
 	var n int64
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {
@@ -119,7 +127,7 @@ func invoiceAmount(s string) (Msat, error) {
 // readFields walks the tagged fields. A field of the wrong length is skipped, as the BOLT demands; of repeated fields
 // the first counts.
 func (inv *Invoice) readFields(words []byte) error {
-	var hasHash, hasText, hasDescHash, hasExpiry bool
+	var hasHash, hasText, hasDescHash, hasExpiry bool // an invoice without payment hash cannot be paid, but it was shown
 	for len(words) >= 3 {
 		tag, size := words[0], int(words[1])<<5|int(words[2])
 		words = words[3:]
@@ -138,9 +146,6 @@ func (inv *Invoice) readFields(words []byte) error {
 		case tag == fieldExpiry && !hasExpiry:
 			inv.Expiry, hasExpiry = readExpiry(field), true
 		}
-	}
-	if !hasHash {
-		return fmt.Errorf("%w: no payment hash", ErrInvoiceSyntax)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type Invoice struct {
 	Msat            Msat   // 0 when the invoice leaves the amount open
 	CreatedAt       int64  // unix seconds
 	Expiry          time.Duration
-	PaymentHash     [32]byte
+	PaymentHash     [32]byte // zero when absent: nobody can pay such an invoice
 	DescriptionHash [32]byte // zero when absent
 	Description     string
 }
@@ -76,21 +76,16 @@ func parseFigure(s string) figure {
 	if len(text) != len(s) || len(number) != len(text) {
 		f.odd = oddAmountSpelling
 	}
-	digits := 0
+	digits, huge := 0, false
 	for i := 0; i < len(number); i++ {
 		c := number[i]
 		switch {
 		case c >= '0' && c <= '9':
 			digits++
-			if f.msat > MaxMsat/10 {
-				f.msat = MaxMsat
-			} else {
-				f.msat = min(MaxMsat+1, f.msat*10+Msat(c-'0'))
-			}
-			if f.msat > MaxMsat {
-				f.msat, f.odd = MaxMsat, oddAmountHuge
-			} else if f.msat == MaxMsat {
-				f.odd = oddAmountHuge
+			// Bounded far below the point where ten times as much would wrap.
+			if f.msat = f.msat*10 + Msat(c-'0'); f.msat > MaxMsat {
+				f.msat, f.odd = MaxMsat/10, oddAmountHuge
+				huge = true
 			}
 		case c == '_' && digits > 0, c == ',' && groupOfThree(number, i), c == '+' && i == 0:
 			f.odd = max(f.odd, oddAmountSpelling)
@@ -100,6 +95,9 @@ func parseFigure(s string) figure {
 		default:
 			return figure{odd: oddAmountUnreadable}
 		}
+	}
+	if huge {
+		f.msat = MaxMsat
 	}
 	f.ok = digits > 0
 	if !f.ok {
@@ -255,6 +253,9 @@ func (out *Ask) setInvoice(bolt11 string, prefixed bool, n *notes) {
 	if err != nil {
 		n.add(oddInvoiceBad)
 		return
+	}
+	if inv.PaymentHash == [32]byte{} {
+		n.add(oddInvoiceNoHash)
 	}
 	out.Invoice = inv
 }

@@ -48,6 +48,7 @@ const (
 	oddAmountTwice
 	oddAmountMissing
 	oddInvoiceBad
+	oddInvoiceNoHash
 	oddInvoicePrefix
 	oddInvoiceAddress
 	oddInvoiceOwnTag
@@ -113,6 +114,7 @@ const (
 	oddCreatedAt
 	oddDuplicateTag
 	oddRelayURL
+	oddRelayTwice
 	oddOutput
 	oddNoRequestTag
 	oddSharedD

@@ -34,9 +34,6 @@ func parseZap(evt *nostr.Event) *Zap {
 		}
 	}
 	m.Links = plainLinks(evt, &n)
-	if len(m.Links) == 0 {
-		n.add(oddZapNoEvent)
-	}
 	m.readInvoice(bolt11, &n)
 	m.readDescription(description, &n)
 	m.findings = n.list
@@ -70,6 +67,9 @@ func (m *Zap) readInvoice(s string, n *notes) {
 	if err != nil {
 		n.add(oddInvoiceBad)
 		return
+	}
+	if inv.PaymentHash == [32]byte{} {
+		n.add(oddInvoiceNoHash)
 	}
 	m.Invoice, m.Msat = inv, inv.Msat
 }
@@ -192,9 +192,6 @@ func parseNutzap(evt *nostr.Event) *Nutzap {
 		}
 	}
 	m.Links = plainLinks(evt, &n)
-	if len(m.Links) == 0 {
-		n.add(oddZapNoEvent)
-	}
 	u, ok := parseUnit(strings.TrimSpace(unit))
 	if !ok {
 		n.addf(oddNutzapUnit, unit)
