@@ -133,3 +133,12 @@ func (t *tide) end(ticket uint64, createdAt int64) {
 		t.level = max(t.level, at)
 	}
 }
+
+func (m mark) clone() mark {
+	m.Windows = slices.Clone(m.Windows)
+	return m
+}
+
+func (m mark) equal(o mark) bool {
+	return m.Heard == o.Heard && m.Floor == o.Floor && m.Swept == o.Swept && slices.Equal(m.Windows, o.Windows)
+}

@@ -6,6 +6,7 @@
 package mirror
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -53,8 +54,8 @@ func DefaultOptions() Options {
 	}
 }
 
-// Validate returns every fault of the options, each naming its toml key.
-func (o Options) Validate() []error {
+// Validate returns every fault, joined; each begins with its toml key.
+func (o Options) Validate() error {
 	var faults []error
 	seen := map[string]bool{}
 	for i, raw := range o.Upstreams {
@@ -70,7 +71,7 @@ func (o Options) Validate() []error {
 	if o.Backfill < 0 {
 		faults = append(faults, fmt.Errorf("mirror.backfill: %s: must not be negative", o.Backfill))
 	}
-	return faults
+	return errors.Join(faults...)
 }
 
 // Warnings are what is accepted but has no effect, each naming its toml key.

@@ -1,0 +1,375 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dvmrelay/nip90"
+	"dvmrelay/wire"
+
+	"github.com/coder/websocket"
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// fakeRelay is an upstream that speaks NIP-01 over a real socket and misbehaves as its fields say.
+type fakeRelay struct {
+	*httptest.Server
+	maxLimit  int                                                // most stored events per filter; 0 = all
+	maxValues int                                                // more kinds or #d values than this are refused
+	info      string                                             // NIP-11 document
+	twist     func(sub string, f nostr.Filter, c *fakeConn) bool // true: it has answered the REQ itself
+
+	mu     sync.Mutex // guards below
+	events []*nostr.Event
+	reqs   []fakeReq
+	conns  map[*fakeConn]bool
+	dials  int
+}
+
+type fakeReq struct {
+	sub     string
+	filters []nostr.Filter
+}
+
+func (r fakeReq) paging() bool { return len(r.filters) == 1 && r.filters[0].Until != nil }
+
+type fakeConn struct {
+	r    *fakeRelay
+	ws   *websocket.Conn
+	ctx  context.Context
+	mu   sync.Mutex // guards below
+	subs map[string][]nostr.Filter
+}
+
+func newFake(t *testing.T) *fakeRelay {
+	t.Helper()
+	r := &fakeRelay{conns: map[*fakeConn]bool{}}
+	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(r.Server.Close)
+	t.Cleanup(r.cut)
+	return r
+}
+
+func (r *fakeRelay) addr() string { return "ws" + strings.TrimPrefix(r.URL, "http") }
+
+func (r *fakeRelay) serve(w http.ResponseWriter, req *http.Request) {
+	if strings.Contains(req.Header.Get("Accept"), "nostr+json") {
+		if r.info == "" {
+			http.NotFound(w, req)
+			return
+		}
+		fmt.Fprint(w, r.info)
+		return
+	}
+	ws, err := websocket.Accept(w, req, nil)
+	if err != nil {
+		return
+	}
+	ws.SetReadLimit(1 << 20)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c := &fakeConn{r: r, ws: ws, ctx: ctx, subs: map[string][]nostr.Filter{}}
+	r.mu.Lock()
+	r.conns[c] = true
+	r.dials++
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(r.conns, c)
+		r.mu.Unlock()
+		_ = ws.CloseNow()
+	}()
+	for {
+		_, frame, err := ws.Read(ctx)
+		if err != nil {
+			return
+		}
+		cmd, bad := wire.ParseCommand(frame, wire.Limits{})
+		if bad != nil {
+			c.send(wire.AppendNotice(nil, bad.Reason))
+			continue
+		}
+		switch cmd := cmd.(type) {
+		case wire.Req:
+			c.req(cmd.Sub, cmd.Filters)
+		case wire.Close:
+			c.mu.Lock()
+			delete(c.subs, cmd.Sub)
+			c.mu.Unlock()
+		}
+	}
+}
+
+func (c *fakeConn) send(frame []byte) { _ = c.ws.Write(c.ctx, websocket.MessageText, frame) }
+
+func (c *fakeConn) event(sub string, e *nostr.Event) {
+	c.send(wire.AppendEvent(nil, sub, wire.AppendEventJSON(nil, e)))
+}
+
+func (c *fakeConn) req(sub string, filters []nostr.Filter) {
+	r := c.r
+	r.mu.Lock()
+	r.reqs = append(r.reqs, fakeReq{sub, filters})
+	twist := r.twist
+	r.mu.Unlock()
+	if twist != nil && twist(sub, filters[0], c) {
+		return
+	}
+	for _, f := range filters {
+		if r.maxValues > 0 && (len(f.Kinds) > r.maxValues || len(f.Tags["d"]) > r.maxValues) {
+			c.send(wire.AppendClosed(nil, sub, "invalid: filter too long"))
+			return
+		}
+	}
+	c.mu.Lock()
+	c.subs[sub] = filters
+	c.mu.Unlock()
+	for _, f := range filters {
+		for _, e := range r.query(f) {
+			c.event(sub, e)
+		}
+	}
+	c.send(wire.AppendEOSE(nil, sub, ""))
+}
+
+// query is what a relay with its limit would give.
+func (r *fakeRelay) query(f nostr.Filter) []*nostr.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*nostr.Event
+	for _, e := range r.events {
+		if f.Matches(e) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b *nostr.Event) int {
+		if a.CreatedAt != b.CreatedAt {
+			return int(b.CreatedAt - a.CreatedAt)
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	limit := f.Limit
+	if r.maxLimit > 0 && (limit == 0 || limit > r.maxLimit) {
+		limit = r.maxLimit
+	}
+	if limit > 0 && len(out) > limit {
+		out = out[:limit]
+	}
+	return out
+}
+
+// publish stores events and hands them to live subscriptions.
+func (r *fakeRelay) publish(events ...*nostr.Event) {
+	r.mu.Lock()
+	r.events = append(r.events, events...)
+	conns := make([]*fakeConn, 0, len(r.conns))
+	for c := range r.conns {
+		conns = append(conns, c)
+	}
+	r.mu.Unlock()
+	for _, c := range conns {
+		for _, e := range events {
+			c.live(e)
+		}
+	}
+}
+
+func (c *fakeConn) live(e *nostr.Event) {
+	c.mu.Lock()
+	var subs []string
+	for id, filters := range c.subs {
+		if nostr.Filters(filters).Match(e) {
+			subs = append(subs, id)
+		}
+	}
+	c.mu.Unlock()
+	for _, id := range subs {
+		c.event(id, e)
+	}
+}
+
+// cut ends every connection without a word.
+func (r *fakeRelay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		_ = c.ws.CloseNow()
+	}
+}
+
+func (r *fakeRelay) requests() []fakeReq {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.reqs)
+}
+
+func (r *fakeRelay) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reqs = nil
+}
+
+// job makes an event with a true id; the signature is of no concern to the mirror.
+func job(kind int, at int64, tags ...nostr.Tag) *nostr.Event {
+	if tags == nil {
+		tags = nostr.Tags{}
+	}
+	e := &nostr.Event{PubKey: strings.Repeat("ab", 32), CreatedAt: nostr.Timestamp(at), Kind: kind, Tags: tags, Sig: strings.Repeat("0", 128)}
+	e.Content = fmt.Sprintf("%d at %d", kind, at)
+	e.ID = e.GetID()
+	return e
+}
+
+// memSink takes everything once.
+type memSink struct {
+	mu     sync.Mutex // guards below
+	events map[string]*nip90.Parsed
+	doors  map[nip90.Door]int
+	fail   error
+	delay  func(*nip90.Parsed) // outside the lock
+}
+
+func newSink() *memSink {
+	return &memSink{events: map[string]*nip90.Parsed{}, doors: map[nip90.Door]int{}}
+}
+
+func (s *memSink) Submit(_ context.Context, p *nip90.Parsed) Verdict {
+	if s.delay != nil {
+		s.delay(p)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return Verdict{Outcome: Failed, Err: s.fail}
+	}
+	s.doors[p.Door]++
+	if s.events[p.Event.ID] != nil {
+		return Verdict{Outcome: Duplicate}
+	}
+	s.events[p.Event.ID] = p
+	return Verdict{Outcome: Stored}
+}
+
+func (s *memSink) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.events)
+}
+
+func (s *memSink) has(e *nostr.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events[e.ID] != nil
+}
+
+func (s *memSink) setFail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+// memState keeps progress like the store does.
+type memState struct {
+	mu   sync.Mutex // guards below
+	meta map[string][]byte
+}
+
+func newState() *memState { return &memState{meta: map[string][]byte{}} }
+
+func (s *memState) Meta(key string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meta[key], nil
+}
+
+func (s *memState) SetMeta(_ context.Context, key string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meta[key] = slices.Clone(value)
+	return nil
+}
+
+func (s *memState) mark(t *testing.T, part, url string) mark {
+	t.Helper()
+	raw, err := s.Meta("mirror/" + part + "/" + url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m mark
+	if raw != nil {
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// quick is a pace for tests.
+func quick() pace {
+	return pace{
+		firstRetry: 20 * time.Millisecond, maxRetry: 100 * time.Millisecond, healthy: time.Minute, dial: 5 * time.Second,
+		answer: 10 * time.Second, idle: 10 * time.Second, split: time.Millisecond, reissue: 20 * time.Millisecond,
+		checkpoint: 5 * time.Millisecond, overlap: 10 * time.Minute, sweep: 24 * time.Hour, page: 50, inFlight: 16, bytes: 1 << 20,
+	}
+}
+
+// start runs a mirror until the test or the returned stop ends it.
+func start(t *testing.T, o Options, sink Sink, state State) (m *Mirror, stop func()) {
+	t.Helper()
+	if o.pace.page == 0 {
+		o.pace = quick()
+	}
+	m = New(o, sink, state)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("Run = %v, want nil", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("Run did not return within 10 s of the end of its context")
+			}
+		})
+	}
+	t.Cleanup(stop)
+	return m, stop
+}
+
+// eventually polls until ok, for at most ten seconds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+func backfilled(m *Mirror) func() bool {
+	return func() bool {
+		for _, u := range m.Upstreams() {
+			if u.State != StateLive || u.Backfill == nil || !u.Backfill.Done {
+				return false
+			}
+		}
+		return true
+	}
+}

@@ -1,0 +1,162 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Mirror reads from upstreams. All methods are safe for concurrent use.
+type Mirror struct {
+	o     Options
+	sink  Sink
+	state State
+	log   *slog.Logger
+	now   func() time.Time
+	bytes *semaphore.Weighted
+
+	changed chan struct{} // one slot: the wanted upstreams are not those that run
+
+	mu        sync.Mutex // guards below
+	wanted    []string
+	upstreams map[string]*upstream
+}
+
+// New makes a mirror; Run starts it. Options that do not validate give a mirror without the faulty upstreams.
+func New(o Options, sink Sink, state State) *Mirror {
+	o.pace = o.pace.orDefault()
+	if o.MaxMessageBytes <= 0 {
+		o.MaxMessageBytes = 1 << 20
+	}
+	m := &Mirror{o: o, sink: sink, state: state, log: o.Log, now: o.Now, changed: make(chan struct{}, 1), upstreams: map[string]*upstream{}}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if m.now == nil {
+		m.now = time.Now
+	}
+	m.bytes = semaphore.NewWeighted(max(o.pace.bytes, o.MaxMessageBytes))
+	m.Reload(o.Upstreams)
+	return m
+}
+
+// Reload replaces the list of upstreams. Those on both lists keep their connections. It does not wait.
+func (m *Mirror) Reload(upstreams []string) {
+	var wanted []string
+	for _, raw := range upstreams {
+		if addr, err := address(raw); err == nil && !slices.Contains(wanted, addr) {
+			wanted = append(wanted, addr)
+		}
+	}
+	m.mu.Lock()
+	m.wanted = wanted
+	m.mu.Unlock()
+	select {
+	case m.changed <- struct{}{}:
+	default: // a change is already waiting to be seen, and it reads the list when it is
+	}
+}
+
+// Run mirrors until ctx ends. It returns nil when ctx has ended and everything it started has too.
+func (m *Mirror) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	stops := map[string]context.CancelFunc{}
+	defer func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.changed:
+		}
+		started, stopped := m.plan()
+		for _, u := range stopped {
+			stops[u.url]()
+			delete(stops, u.url)
+			m.log.Info("upstream removed", "upstream", u.url)
+		}
+		for _, u := range started {
+			uctx, stop := context.WithCancel(ctx)
+			stops[u.url] = stop
+			running.Go(func() { u.run(uctx) })
+		}
+	}
+}
+
+// plan compares what is wanted with what runs.
+func (m *Mirror) plan() (started, stopped []*upstream) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for url, u := range m.upstreams {
+		if !slices.Contains(m.wanted, url) {
+			stopped = append(stopped, u)
+			delete(m.upstreams, url)
+		}
+	}
+	for _, url := range m.wanted {
+		if m.upstreams[url] == nil {
+			u := m.newUpstream(url)
+			m.upstreams[url] = u
+			started = append(started, u)
+		}
+	}
+	return started, stopped
+}
+
+// Upstreams is the status of every wanted upstream, in the order of the configuration.
+func (m *Mirror) Upstreams() []Status {
+	m.mu.Lock()
+	wanted := slices.Clone(m.wanted)
+	tallies := make([]*tally, len(wanted))
+	for i, url := range wanted {
+		if u := m.upstreams[url]; u != nil {
+			tallies[i] = u.tally
+		}
+	}
+	m.mu.Unlock()
+	now := m.now()
+	out := make([]Status, 0, len(wanted))
+	for i, url := range wanted {
+		out = append(out, cmp.Or(tallies[i], newTally(url)).snapshot(now))
+	}
+	return out
+}
+
+// backoff gives the waits between attempts: doubling, capped, and spread so that many upstreams lost at once are not
+// all dialled at once.
+type backoff struct {
+	wait, first, most time.Duration
+}
+
+func (b *backoff) next() time.Duration {
+	if b.wait == 0 {
+		b.wait = b.first
+	} else {
+		b.wait = min(2*b.wait, b.most)
+	}
+	return b.wait/2 + rand.N(b.wait/2+1)
+}
+
+func (b *backoff) reset() { b.wait = 0 }
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,189 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dvmrelay/nip90"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// maxPageEvents bounds what an upstream may send for one page, whatever limit it was given.
+const maxPageEvents = 100_000
+
+// maxPageTime is how many times the patience for an answer one page may take while events keep coming.
+const maxPageTime = 10
+
+// page is one answer of backfill.
+type page struct {
+	arrived atomic.Int64
+	pending sync.WaitGroup
+
+	mu     sync.Mutex // guards below
+	ids    map[string]bool
+	oldest int64
+}
+
+// end notes an event of the page whose fate is decided. Only a genuine one says how far the page reached.
+func (p *page) end(evt *nostr.Event, genuine bool) {
+	if !genuine {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ids == nil {
+		p.ids = map[string]bool{}
+	}
+	if at := int64(evt.CreatedAt); len(p.ids) == 0 || at < p.oldest {
+		p.oldest = at
+	}
+	p.ids[evt.ID] = true
+}
+
+// errRefusedPage means that the upstream ended a page with CLOSED.
+type errRefusedPage struct{ reason string }
+
+func (e *errRefusedPage) Error() string { return "upstream refused a page: " + e.reason }
+
+// fill reads the windows of the past, newest first, until the connection ends.
+func (st *stand) fill(ctx context.Context) error {
+	p := st.s.u.m.o.pace
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-st.more:
+		}
+		for {
+			w, ok := st.r.next()
+			if !ok {
+				break
+			}
+			values := st.r.bears()
+			err := st.fillWindow(ctx, w, values)
+			var refused *errRefusedPage
+			if !errors.As(err, &refused) {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			wait := p.reissue
+			if refused.reason == reasonClosed && st.r.split(values) {
+				wait = p.split
+			}
+			if !sleep(ctx, wait) {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// strip is one filter's way down a window.
+type strip struct {
+	filter nostr.Filter
+	seen   map[string]bool // ids of the page before
+	done   bool
+}
+
+// fillWindow reads one window page by page. All filters are asked for the same span, and the window is lowered to the
+// highest point that one of them reached, so that a restart at any moment loses nothing.
+func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
+	var strips []*strip
+	for _, f := range st.r.part.filters(values) {
+		strips = append(strips, &strip{filter: f})
+	}
+	for {
+		reached := w.Since - 1
+		for _, sp := range strips {
+			if sp.done {
+				continue
+			}
+			lowest, err := st.fillPage(ctx, sp, w)
+			if err != nil {
+				return err
+			}
+			sp.done = lowest < w.Since
+			reached = max(reached, lowest)
+		}
+		current := w
+		if err := st.r.change(ctx, func(m *mark) { m.lower(current, reached) }); err != nil {
+			return err
+		}
+		if reached < w.Since {
+			return nil
+		}
+		if next, ok := st.r.next(); !ok || next.Since != w.Since || next.Until != reached {
+			return nil // the plan has changed: a newer window comes first
+		}
+		w.Until = reached
+	}
+}
+
+// fillPage asks one filter for what is left of a window, and returns the created_at from which to ask next: the oldest
+// that came, since the page may have been cut off there, within one second even; just below it once nothing new came;
+// below the window when nothing came at all.
+func (st *stand) fillPage(ctx context.Context, sp *strip, w window) (int64, error) {
+	f := within(sp.filter, w.Since, w.Until)
+	f.Limit = st.s.u.pageLimit()
+	pg, err := st.ask(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	pg.mu.Lock()
+	defer pg.mu.Unlock()
+	if len(pg.ids) == 0 {
+		return w.Since - 1, nil
+	}
+	fresh := false
+	for id := range pg.ids {
+		if !sp.seen[id] {
+			fresh = true
+			break
+		}
+	}
+	sp.seen = pg.ids
+	if !fresh {
+		return pg.oldest - 1, nil
+	}
+	return pg.oldest, nil
+}
+
+// ask sends one page's request and returns when all it brought is decided.
+func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
+	pg := &page{}
+	b := st.s.add(&sub{filters: nostr.Filters{f}, door: nip90.DoorBackfill, page: pg})
+	if err := st.s.c.Req(ctx, b.id, f); err != nil {
+		return nil, err
+	}
+	patience := st.s.u.m.o.pace.answer
+	tick := time.NewTicker(patience)
+	defer tick.Stop()
+	for rounds, before := 1, int64(0); ; rounds++ {
+		select {
+		case <-b.eose:
+			if err := st.s.drop(ctx, b); err != nil {
+				return nil, err
+			}
+			pg.pending.Wait()
+			return pg, ctx.Err()
+		case <-b.closed:
+			// forgetting it cannot fail: nothing is sent for a subscription that the upstream has closed
+			_ = st.s.drop(ctx, b)
+			pg.pending.Wait()
+			return nil, &errRefusedPage{b.reason}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+			now := pg.arrived.Load()
+			if now == before || rounds >= maxPageTime {
+				return nil, errSilent
+			}
+			before = now
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"dvmrelay/nip90"
+	"dvmrelay/wire"
+
+	"github.com/nbd-wtf/go-nostr"
+	"golang.org/x/sync/errgroup"
+)
+
+// session is one connection to an upstream. One goroutine reads it; two per part write to it.
+type session struct {
+	u     *upstream
+	c     *wire.Client
+	slots chan struct{} // events on their way to the sink
+	fail  context.CancelCauseFunc
+
+	workers sync.WaitGroup
+
+	mu       sync.Mutex // guards below
+	subs     map[string]*sub
+	issued   int
+	standing map[string]bool // by part: all its live subscriptions are past EOSE
+	since    time.Time       // all parts stand since then; zero when they do not
+	longest  time.Duration   // the longest that all parts stood
+}
+
+// sub is one subscription of a connection.
+type sub struct {
+	id      string
+	filters nostr.Filters
+	door    nip90.Door
+	stand   *stand // of a live subscription
+	page    *page  // of a page of backfill
+
+	eose   chan struct{} // closed by the reader at EOSE
+	closed chan struct{} // closed by the reader at CLOSED, after reason is set
+	reason string
+	over   bool // the reader's own: EOSE of a page or CLOSED was seen
+	past   bool // the reader's own: EOSE was seen
+}
+
+func newSession(u *upstream, c *wire.Client) *session {
+	return &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]bool{}}
+}
+
+// run reads until the connection ends or something fails, and waits for all it started.
+func (s *session) run(ctx context.Context) error {
+	ctx, s.fail = context.WithCancelCause(ctx)
+	defer s.fail(nil)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.read(gctx) })
+	g.Go(func() error { return s.c.KeepAlive(gctx) })
+	for _, r := range s.u.reaches {
+		st := &stand{s: s, r: r, more: make(chan struct{}, 1)}
+		g.Go(func() error { return st.hold(gctx) })
+		g.Go(func() error { return st.fill(gctx) })
+	}
+	err := g.Wait()
+	s.workers.Wait()
+	s.stands("", false)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// read is the only reader of the connection. It blocks while too much is on its way to the sink, so that a fast
+// upstream feels the back-pressure on its own socket.
+func (s *session) read(ctx context.Context) error {
+	for {
+		msg, err := s.c.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		switch msg := msg.(type) {
+		case wire.EventMsg:
+			if err := s.event(ctx, msg); err != nil {
+				return err
+			}
+		case wire.EOSE:
+			if b := s.sub(msg.Sub); b != nil && !b.past {
+				b.past, b.over = true, b.page != nil
+				close(b.eose)
+			}
+		case wire.Closed:
+			if b := s.sub(msg.Sub); b != nil && !b.over {
+				b.over, b.reason = true, prefix(msg.Reason)
+				close(b.closed)
+			}
+		case wire.Unreadable:
+			if msg.Label == wire.LabelEvent {
+				s.u.tally.refuse(reasonShape)
+			}
+		default: // notices and challenges are words only; what follows from them comes as CLOSED or silence
+		}
+	}
+}
+
+// prefix is the machine-readable prefix of a CLOSED that matters here. NIP-01, NIP-42.
+func prefix(reason string) string {
+	word, _, _ := strings.Cut(reason, ":")
+	switch word {
+	case "auth-required", "restricted":
+		return reasonAuth
+	}
+	return reasonClosed
+}
+
+func (s *session) sub(id string) *sub {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subs[id]
+}
+
+// add makes a subscription known to the reader before it is sent.
+func (s *session) add(b *sub) *sub {
+	b.eose, b.closed = make(chan struct{}), make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued++
+	b.id = strconv.Itoa(s.issued)
+	s.subs[b.id] = b
+	return b
+}
+
+// drop forgets a subscription and tells the upstream so, if it still holds it.
+func (s *session) drop(ctx context.Context, b *sub) error {
+	s.mu.Lock()
+	delete(s.subs, b.id)
+	s.mu.Unlock()
+	select {
+	case <-b.closed:
+		return nil
+	default:
+		return s.c.Unsubscribe(ctx, b.id)
+	}
+}
+
+// late says whether an unknown subscription id was ours, and what it brings is merely late.
+func (s *session) late(id string) bool {
+	n, err := strconv.Atoi(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return err == nil && n > 0 && n <= s.issued
+}
+
+func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
+	at := s.u.m.now()
+	s.u.tally.update(func(st *Status) { st.LastEventAt = at.Unix() })
+	b := s.sub(msg.Sub)
+	if b == nil || b.over {
+		if !s.late(msg.Sub) {
+			s.u.tally.refuse(reasonUnasked)
+		}
+		return nil
+	}
+	if !b.filters.Match(msg.Event) {
+		s.u.tally.refuse(reasonUnasked)
+		return nil
+	}
+	if b.page != nil && b.page.arrived.Add(1) > maxPageEvents {
+		return errFlood
+	}
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	weight := int64(len(msg.Raw))
+	if err := s.u.m.bytes.Acquire(ctx, weight); err != nil {
+		<-s.slots
+		return err
+	}
+	done := b.begin(msg.Event)
+	s.workers.Go(func() {
+		defer func() {
+			s.u.m.bytes.Release(weight)
+			<-s.slots
+		}()
+		done(s.submit(ctx, msg, b.door, at))
+	})
+	return nil
+}
+
+// begin notes that an event is on its way. What it returns must be called once, when the event arrived or did not.
+func (b *sub) begin(evt *nostr.Event) func(Outcome, bool) {
+	if b.page != nil {
+		b.page.pending.Add(1)
+		return func(o Outcome, genuine bool) {
+			b.page.end(evt, genuine)
+			b.page.pending.Done()
+		}
+	}
+	ticket := b.stand.begin()
+	return func(o Outcome, genuine bool) {
+		if o == Failed {
+			return // never ends: progress stays below it
+		}
+		at := int64(evt.CreatedAt)
+		if !genuine || o == Refused {
+			at = 0 // a forged date moves nothing
+		}
+		b.stand.end(ticket, at)
+	}
+}
+
+// submit checks the id and hands the event on. genuine: the id is the hash of the event.
+func (s *session) submit(ctx context.Context, msg wire.EventMsg, door nip90.Door, at time.Time) (o Outcome, genuine bool) {
+	if !wire.CheckID(msg.Event) {
+		s.u.tally.refuse(reasonID)
+		return Refused, false
+	}
+	p, err := nip90.Open(msg.Event, msg.Raw, door, at)
+	if err != nil {
+		s.u.tally.refuse(reasonShape)
+		return Refused, true
+	}
+	v := s.u.m.sink.Submit(ctx, p)
+	s.u.tally.count(v)
+	if v.Outcome == Failed && ctx.Err() == nil {
+		s.fail(errors.Join(errNotTaken, v.Err))
+	}
+	return v.Outcome, true
+}
+
+// stands notes whether a part's live subscriptions are all open and past EOSE; part "" is all of them.
+func (s *session) stands(part string, up bool) {
+	now := s.u.m.now()
+	s.mu.Lock()
+	if part == "" {
+		clear(s.standing)
+	} else {
+		s.standing[part] = up
+	}
+	all := true
+	for _, r := range s.u.reaches {
+		all = all && s.standing[r.part.name]
+	}
+	switch {
+	case all && s.since.IsZero():
+		s.since = now
+	case !all && !s.since.IsZero():
+		s.longest = max(s.longest, now.Sub(s.since))
+		s.since = time.Time{}
+	}
+	since := s.since
+	s.mu.Unlock()
+	if all {
+		s.u.tally.update(func(st *Status) { st.State, st.Reason, st.HeardSince = StateLive, "", since.Unix() })
+	}
+}
+
+// stood is the longest that all parts stood on this connection.
+func (s *session) stood() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.longest
+}

@@ -1,0 +1,139 @@
+package mirror
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// State words of an upstream.
+const (
+	StateConnecting  = "connecting"
+	StateBackfilling = "backfilling" // live, and still reading what was published before
+	StateLive        = "live"        // nothing is known to be missing
+	StateRefused     = "refused"     // connected, but it does not serve what is asked
+	StateWaiting     = "waiting"     // unreachable or lost; tried again later
+)
+
+// Status is what an upstream looks like from here. Times are unix seconds. It is a copy: safe to keep.
+type Status struct {
+	URL         string            `json:"url"`
+	State       string            `json:"state"`
+	Reason      string            `json:"reason,omitempty"`        // one word on why it is not live
+	HeardSince  int64             `json:"heard_since,omitempty"`   // connected and subscribed since then, without a break
+	LastEventAt int64             `json:"last_event_at,omitempty"` // when an event last came, wanted or not
+	LagSeconds  int64             `json:"lag_seconds"`             // how long ago it was last heard completely; 0 while live
+	Accepted    uint64            `json:"accepted"`
+	Duplicates  uint64            `json:"duplicates"`
+	Ignored     uint64            `json:"ignored"` // stale, deleted or expired
+	Rejected    map[string]uint64 `json:"rejected"`
+	Connects    uint64            `json:"connects"`
+	Backfill    *Backfill         `json:"backfill,omitempty"` // absent until the first connection
+}
+
+// Backfill is how far the past of an upstream was read: everything since Until, or everything asked for when Done.
+type Backfill struct {
+	Done  bool  `json:"done"`
+	Until int64 `json:"until,omitempty"`
+}
+
+// maxReasons bounds the words under which refusals are counted.
+const maxReasons = 32
+
+// Words under which the mirror itself refuses.
+const (
+	reasonID       = "bad-id"
+	reasonShape    = "malformed"
+	reasonUnasked  = "unasked"
+	reasonOther    = "other"
+	reasonAuth     = "auth-required"
+	reasonClosed   = "closed"
+	reasonDial     = "unreachable"
+	reasonLost     = "connection-lost"
+	reasonSilent   = "silent"
+	reasonSink     = "not-taken"
+	reasonProgress = "progress-not-saved"
+)
+
+// tally is the live side of a Status.
+type tally struct {
+	mu sync.Mutex // guards below
+	s  Status
+	// heard is the oldest point up to which both parts are complete while not live.
+	heard int64
+	marks map[string]mark
+}
+
+func newTally(url string) *tally {
+	return &tally{s: Status{URL: url, State: StateConnecting, Rejected: map[string]uint64{}}, marks: map[string]mark{}}
+}
+
+func (t *tally) update(fn func(*Status)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fn(&t.s)
+}
+
+func (t *tally) count(v Verdict) {
+	t.update(func(s *Status) {
+		switch v.Outcome {
+		case Stored:
+			s.Accepted++
+		case Duplicate:
+			s.Duplicates++
+		case Ignored:
+			s.Ignored++
+		case Refused:
+			if v.Reason == "" {
+				v.Reason = reasonOther
+			}
+			refuse(s, v.Reason)
+		case Failed:
+		}
+	})
+}
+
+func (t *tally) refuse(reason string) { t.update(func(s *Status) { refuse(s, reason) }) }
+
+func refuse(s *Status, reason string) {
+	if _, ok := s.Rejected[reason]; !ok && len(s.Rejected) >= maxReasons {
+		reason = reasonOther
+	}
+	s.Rejected[reason]++
+}
+
+// progress notes how far a part came.
+func (t *tally) progress(part string, m mark) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.marks[part] = m
+}
+
+func (t *tally) snapshot(now time.Time) Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.s
+	s.Rejected = maps.Clone(t.s.Rejected)
+	if len(t.marks) == 0 {
+		return s
+	}
+	b := Backfill{Done: true}
+	heard := int64(0)
+	for _, m := range t.marks {
+		if w, ok := m.next(); ok {
+			b.Done = false
+			b.Until = max(b.Until, w.Until)
+		}
+		if heard == 0 || m.Heard < heard {
+			heard = m.Heard
+		}
+	}
+	s.Backfill = &b
+	switch {
+	case s.State == StateLive && !b.Done:
+		s.State = StateBackfilling
+	case s.State != StateLive:
+		s.LagSeconds = max(0, now.Unix()-heard)
+	}
+	return s
+}

@@ -1,0 +1,257 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"dvmrelay/wire"
+)
+
+// Errors that end a connection; each has a word for the status.
+var (
+	errSilent   = errors.New("upstream does not answer subscriptions")
+	errFlood    = errors.New("upstream sends more than was asked for")
+	errNotTaken = errors.New("event was not taken")
+	errProgress = errors.New("progress was not saved")
+)
+
+// upstream is one relay that is read, over all its connections.
+type upstream struct {
+	m       *Mirror
+	url     string
+	tally   *tally
+	reaches []*reach
+
+	info   wire.Info
+	infoAt time.Time
+}
+
+func (m *Mirror) newUpstream(url string) *upstream {
+	u := &upstream{m: m, url: url, tally: newTally(url)}
+	for _, p := range parts(m.o.Kinds) {
+		u.reaches = append(u.reaches, &reach{u: u, part: p, values: p.values, saving: make(chan struct{}, 1)})
+	}
+	return u
+}
+
+// run connects again and again until ctx ends.
+func (u *upstream) run(ctx context.Context) {
+	b := backoff{first: u.m.o.pace.firstRetry, most: u.m.o.pace.maxRetry}
+	for ctx.Err() == nil {
+		stood, err := u.connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if stood >= u.m.o.pace.healthy {
+			b.reset()
+		}
+		wait := b.next()
+		reason := reasonOf(err)
+		u.tally.update(func(s *Status) { s.State, s.Reason, s.HeardSince = StateWaiting, reason, 0 })
+		u.m.log.Warn("upstream lost", "upstream", u.url, "reason", reason, "err", err, "retry_in", wait.Round(time.Millisecond))
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+func reasonOf(err error) string {
+	var dial *dialError
+	switch {
+	case errors.As(err, &dial):
+		return reasonDial
+	case errors.Is(err, errSilent), errors.Is(err, errFlood):
+		return reasonSilent
+	case errors.Is(err, errNotTaken):
+		return reasonSink
+	case errors.Is(err, errProgress):
+		return reasonProgress
+	}
+	return reasonLost
+}
+
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+// connect holds one connection until it ends, and says how long both parts stood.
+func (u *upstream) connect(ctx context.Context) (stood time.Duration, err error) {
+	u.tally.update(func(s *Status) { s.State, s.Reason, s.HeardSince = StateConnecting, "", 0 })
+	for _, r := range u.reaches {
+		if err := r.load(); err != nil {
+			return 0, fmt.Errorf("%w: %w", errProgress, err)
+		}
+	}
+	o := wire.DialOptions{DialTimeout: u.m.o.pace.dial, ReadLimit: u.m.o.MaxMessageBytes, PingEvery: u.m.o.pace.idle, UserAgent: "dvmrelay"}
+	u.learn(ctx, o)
+	c, err := wire.Dial(ctx, u.url, o)
+	if err != nil {
+		return 0, &dialError{err}
+	}
+	defer c.Close()
+	u.tally.update(func(s *Status) { s.Connects++ })
+	u.m.log.Info("upstream connected", "upstream", u.url)
+	s := newSession(u, c)
+	err = s.run(ctx)
+	return s.stood(), err
+}
+
+// learn asks for the upstream's limits, which are guesses until it refuses something; not knowing them is no fault.
+func (u *upstream) learn(ctx context.Context, o wire.DialOptions) {
+	const goodFor = time.Hour
+	if now := u.m.now(); u.infoAt.IsZero() || now.Sub(u.infoAt) > goodFor {
+		o.DialTimeout = min(o.DialTimeout, 5*time.Second)
+		info, err := wire.FetchInfo(ctx, u.url, o)
+		if err != nil {
+			u.m.log.Debug("upstream gives no information document", "upstream", u.url, "err", err)
+			return
+		}
+		u.info, u.infoAt = info, now
+	}
+}
+
+// pageLimit is how many events one page of backfill asks for.
+func (u *upstream) pageLimit() int {
+	if most := u.info.Limitation.MaxLimit; most > 0 {
+		return int(min(most, int64(u.m.o.pace.page)))
+	}
+	return u.m.o.pace.page
+}
+
+// perSub is how many filters of so many values one subscription carries.
+func (u *upstream) perSub(values int) int {
+	n := int64(maxPerSub)
+	if most := u.info.Limitation.MaxFilters; most > 0 {
+		n = min(n, most)
+	}
+	if most := u.info.Limitation.MaxMessageLength; most > 0 {
+		n = min(n, most/int64(bytesPerValue*values+filterBytes))
+	}
+	return int(max(n, 1))
+}
+
+const (
+	bytesPerValue = 7   // of a filter's list as JSON: "5000",
+	filterBytes   = 128 // of everything else in a filter
+)
+
+// fitting is the most values that fit a message of the upstream.
+func (u *upstream) fitting(values int) int {
+	if most := u.info.Limitation.MaxMessageLength; most > 0 {
+		values = min(values, int(max(minValues, (most-filterBytes)/bytesPerValue)))
+	}
+	return values
+}
+
+// reach is how far one part of one upstream came, over all connections.
+type reach struct {
+	u      *upstream
+	part   *part
+	saving chan struct{} // one slot: keeps writes in order without holding mu meanwhile
+
+	mu     sync.Mutex // guards below
+	loaded bool
+	mark   mark
+	values int // values per filter that the upstream is known to bear
+}
+
+func (r *reach) key() string { return "mirror/" + r.part.name + "/" + r.u.url }
+
+func (r *reach) load() error {
+	r.mu.Lock()
+	loaded := r.loaded
+	r.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	raw, err := r.u.m.state.Meta(r.key())
+	if err != nil {
+		return fmt.Errorf("read progress of %s: %w", r.u.url, err)
+	}
+	var m mark
+	if raw != nil {
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return fmt.Errorf("read progress of %s: %w", r.u.url, err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mark, r.loaded = m, true
+	if m.Heard != 0 {
+		r.u.tally.progress(r.part.name, m.clone())
+	}
+	return nil
+}
+
+// change alters the mark and writes it down.
+func (r *reach) change(ctx context.Context, fn func(*mark)) error {
+	select {
+	case r.saving <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-r.saving }()
+	r.mu.Lock()
+	before := r.mark.clone()
+	after := r.mark.clone()
+	fn(&after)
+	r.mu.Unlock()
+	if before.equal(after) {
+		return nil
+	}
+	raw, err := json.Marshal(after)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errProgress, err)
+	}
+	if err := r.u.m.state.SetMeta(ctx, r.key(), raw); err != nil {
+		return fmt.Errorf("%w: write progress of %s: %w", errProgress, r.u.url, err)
+	}
+	r.mu.Lock()
+	r.mark = after
+	r.mu.Unlock()
+	r.u.tally.progress(r.part.name, after.clone())
+	return nil
+}
+
+// next is the window to work on.
+func (r *reach) next() (window, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mark.next()
+}
+
+// bears is how many values a filter may carry.
+func (r *reach) bears() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.u.fitting(r.values)
+}
+
+// split halves the filters after a refusal; false when they are small enough already.
+func (r *reach) split(refused int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if refused > r.values {
+		return true // somebody else has split meanwhile
+	}
+	longest := r.part.longest(refused)
+	if longest <= minValues {
+		return false
+	}
+	r.values = max(minValues, (longest+1)/2)
+	return true
+}
+
+// floor is the oldest created_at that is asked for.
+func (r *reach) floor() int64 {
+	back := r.u.m.o.Backfill
+	if r.part.sweeping || back == 0 {
+		return 0
+	}
+	return max(0, r.u.m.now().Add(-back).Unix())
+}
