@@ -1,0 +1,166 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"dvmrelay/policies"
+)
+
+// EnvPrefix begins every variable that is read: DVMRELAY_MIRROR_BACKFILL is mirror.backfill.
+const EnvPrefix = "DVMRELAY_"
+
+// The variables that are no keys: they say where configuration and data are, and belong to the command line.
+const (
+	EnvConfig  = "DVMRELAY_CONFIG"
+	EnvDataDir = "DVMRELAY_DATA_DIR"
+)
+
+// Flag is a value from the command line.
+type Flag struct {
+	Name  string // as the user wrote it, such as --listen
+	Key   string // the toml key, such as relay.listen
+	Value string // lists are comma-separated
+}
+
+// maxFileBytes bounds the file: a configuration has a few kilobytes.
+const maxFileBytes = 1 << 20
+
+// Load reads a configuration: flags over environment over file over defaults. Environment is as os.Environ gives it. A
+// missing file is a fault only if it was named explicitly. Every fault is returned, in the order of the sources; the
+// configuration is usable only when there is none.
+func Load(path string, explicit bool, env []string, flags ...Flag) (Config, []Fault) {
+	c := Default()
+	r := &reading{path: path, entries: entries(&c), places: map[string]place{}}
+	if data, fault := readFile(path, explicit); fault != nil {
+		r.faults = append(r.faults, *fault)
+	} else {
+		r.read(data)
+	}
+	slices.SortStableFunc(r.faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
+	r.overlayEnv(env)
+	r.overlayFlags(flags)
+	broken := map[string]bool{}
+	for _, f := range r.faults {
+		broken[f.Key] = true
+	}
+	for _, f := range validate(c, r.places) {
+		if !broken[f.Key] || f.Key == "" {
+			r.faults = append(r.faults, f)
+		}
+	}
+	return c, r.faults
+}
+
+func readFile(path string, explicit bool) ([]byte, *Fault) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFileBytes {
+		return nil, &Fault{Source: path, Text: "is larger than 1 MiB, this cannot be a configuration"}
+	}
+	data, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.Is(err, fs.ErrNotExist) && !explicit:
+		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Fault{Source: path, Text: "there is no such file"}
+	}
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		err = pathError.Err
+	}
+	return nil, &Fault{Source: path, Text: err.Error()}
+}
+
+// overlayEnv lays the variables over the configuration.
+func (r *reading) overlayEnv(env []string) {
+	keys := make(map[string]entry, len(r.entries))
+	names := []string{EnvConfig, EnvDataDir}
+	for _, e := range r.entries {
+		name := EnvName(e.key)
+		keys[name] = e
+		names = append(names, name)
+	}
+	sorted := slices.Clone(env)
+	slices.Sort(sorted)
+	for _, assignment := range sorted {
+		name, value, _ := strings.Cut(assignment, "=")
+		if !strings.HasPrefix(name, EnvPrefix) || name == EnvConfig || name == EnvDataDir {
+			continue
+		}
+		at := place{source: name}
+		e, ok := keys[name]
+		if !ok {
+			r.faults = append(r.faults, at.fault("", "unknown variable, did you mean %s", policies.Nearest(name, names)))
+			continue
+		}
+		r.overlay(e, value, at)
+	}
+}
+
+// EnvName is the variable of a key.
+func EnvName(key string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func (r *reading) overlayFlags(flags []Flag) {
+	for _, f := range flags {
+		at := place{source: f.Name}
+		e, ok := lookup(r.entries, f.Key)
+		if !ok {
+			r.faults = append(r.faults, at.fault("", "unknown key %q, did you mean %q", f.Key, nearestKey(r.entries, f.Key)))
+			continue
+		}
+		r.overlay(e, f.Value, at)
+	}
+}
+
+func (r *reading) overlay(e entry, value string, at place) {
+	r.places[e.key] = at
+	r.faults = append(r.faults, setFaults(e, literal{shape: isWord, text: value, place: at}, at)...)
+}
+
+// validate asks every section what is wrong with it, and finds out where that was written.
+func validate(c Config, places map[string]place) []Fault {
+	var faults []Fault
+	sections := reflect.ValueOf(c)
+	for i := range sections.NumField() {
+		if _, ok := tomlName(sections.Type().Field(i)); !ok {
+			continue
+		}
+		for _, err := range faultsOf(sections.Field(i).Interface()) {
+			faults = append(faults, located(err, places))
+		}
+	}
+	return faults
+}
+
+// faultsOf is what a section says of itself, in either of the two ways in use.
+func faultsOf(section any) []error {
+	switch v := section.(type) {
+	case interface{ Validate() error }:
+		return flatten(v.Validate())
+	case interface{ Validate() []error }:
+		return v.Validate()
+	}
+	return nil
+}
+
+// located splits "mirror.backfill: -1h: must not be negative" into key and text and finds the place of the key.
+func located(err error, places map[string]place) Fault {
+	key, text, ok := strings.Cut(err.Error(), ": ")
+	if !ok || strings.ContainsAny(key, " \"") {
+		return Fault{Text: err.Error()}
+	}
+	bare, _, _ := strings.Cut(key, "[")
+	return places[bare].fault(key, "%s", text)
+}

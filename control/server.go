@@ -1,0 +1,228 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"dvmrelay/wire"
+)
+
+// The paths of the protocol between a command and a running relay: HTTP over the socket, of this program's own making
+// and free to change with it.
+const (
+	pathPing     = "/v1/ping"
+	pathThread   = "/v1/thread"
+	pathHandlers = "/v1/handlers"
+	pathStats    = "/v1/stats"
+	pathImport   = "/v1/import"
+	pathExport   = "/v1/export"
+
+	errorTrailer = "X-Control-Error"
+	maxFilter    = 1 << 20 // bytes of a filter
+)
+
+// Pong is how a running relay answers a ping.
+type Pong struct {
+	Version string `json:"version"`
+}
+
+// fault is an error on its way to a command.
+type fault struct {
+	Code string `json:"code"` // not-found, usage or runtime
+	Text string `json:"text"`
+}
+
+// New serves verbs on the control socket. log hears of what fails after an answer has begun; nil = silence.
+func New(v Verbs, version string, log *slog.Logger) http.Handler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{verbs: v, log: log}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathPing, func(w http.ResponseWriter, _ *http.Request) { s.json(w, Pong{Version: version}) })
+	mux.HandleFunc("GET "+pathThread, s.view(func(ctx context.Context, q url.Values) (json.RawMessage, error) {
+		return v.Thread(ctx, q.Get("id"))
+	}))
+	mux.HandleFunc("GET "+pathHandlers, s.view(v.Handlers))
+	mux.HandleFunc("GET "+pathStats, s.view(v.Stats))
+	mux.HandleFunc("POST "+pathImport, s.importEvents)
+	mux.HandleFunc("POST "+pathExport, s.export)
+	return mux
+}
+
+type server struct {
+	verbs Verbs
+	log   *slog.Logger
+}
+
+func (s *server) json(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		s.log.Debug("command left before its answer", "err", err)
+	}
+}
+
+func (s *server) view(fn func(context.Context, url.Values) (json.RawMessage, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		out, err := fn(r.Context(), r.URL.Query())
+		if err != nil {
+			s.refuse(w, err)
+			return
+		}
+		s.json(w, out)
+	}
+}
+
+func (s *server) refuse(w http.ResponseWriter, err error) {
+	f := faultOf(err)
+	w.Header().Set("Content-Type", "application/json")
+	switch f.Code {
+	case "not-found":
+		w.WriteHeader(http.StatusNotFound)
+	case "usage":
+		w.WriteHeader(http.StatusBadRequest)
+	default:
+		w.WriteHeader(http.StatusInternalServerError)
+	}
+	s.json(w, f)
+}
+
+func faultOf(err error) fault {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return fault{"not-found", err.Error()}
+	case errors.Is(err, ErrUsage):
+		return fault{"usage", err.Error()}
+	}
+	return fault{"runtime", err.Error()}
+}
+
+func (f fault) err() error {
+	switch f.Code {
+	case "not-found":
+		return &remoteError{f.Text, ErrNotFound}
+	case "usage":
+		return &remoteError{f.Text, ErrUsage}
+	}
+	return &remoteError{f.Text, nil}
+}
+
+// remoteError is an error of the running relay, in its own words.
+type remoteError struct {
+	text string
+	is   error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.is }
+
+// step is one line of the answer to an import: progress, or at its end the report and what went wrong.
+type step struct {
+	Report ImportReport `json:"report"`
+	Done   bool         `json:"done,omitempty"`
+	Fault  *fault       `json:"fault,omitempty"`
+}
+
+// importEvents answers while it still reads, so that a command can show progress.
+func (s *server) importEvents(w http.ResponseWriter, r *http.Request) {
+	rc := http.NewResponseController(w)
+	if err := rc.EnableFullDuplex(); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	out := json.NewEncoder(w)
+	say := func(st step) error { return errors.Join(out.Encode(st), rc.Flush()) }
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	if err := say(step{}); err != nil {
+		return // the command has left
+	}
+	report, err := s.verbs.Import(ctx, r.Body, func(rep ImportReport) {
+		if err := say(step{Report: rep}); err != nil {
+			cancel(err)
+		}
+	})
+	end := step{Report: report, Done: true}
+	if err != nil {
+		f := faultOf(err)
+		end.Fault = &f
+	}
+	if err := say(end); err != nil {
+		s.log.Warn("import ended without anybody to tell", "read", report.Read, "stored", report.Stored, "err", err)
+	}
+}
+
+// export streams, and says at the end, in a trailer, whether that was all.
+func (s *server) export(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFilter))
+	if err != nil {
+		s.refuse(w, errors.Join(ErrUsage, err))
+		return
+	}
+	f, err := wire.ParseFilter(body, wire.Limits{})
+	if err != nil {
+		s.refuse(w, errors.Join(ErrUsage, err))
+		return
+	}
+	w.Header().Set("Trailer", errorTrailer)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := &touched{w: w}
+	err = s.verbs.Export(r.Context(), f, out)
+	switch {
+	case err != nil && !out.yes:
+		w.Header().Del("Trailer")
+		s.refuse(w, err)
+	case err != nil:
+		w.Header().Set(errorTrailer, url.QueryEscape(err.Error()))
+	}
+}
+
+// touched remembers whether anything was written.
+type touched struct {
+	w   io.Writer
+	yes bool
+}
+
+func (t *touched) Write(b []byte) (int, error) {
+	t.yes = true
+	return t.w.Write(b)
+}
+
+// Serve answers commands on l until ctx ends; then those under way are told through their contexts, and it returns when
+// they have. It closes l.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve control socket: %w", err)
+	case <-ctx.Done():
+	}
+	cancel()
+	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	err := srv.Shutdown(grace)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("end control socket: %w", err), srv.Close())
+	}
+	<-ended
+	return err
+}

@@ -1,0 +1,123 @@
+package index
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"dvmrelay/nip90"
+)
+
+// The first bytes of the index's keys. docs/STORAGE.md draws each one; old ones never change meaning.
+const (
+	keyThread      = 0x81 // root → threadRow
+	keySide        = 0x82 // root, provider → sideRow
+	keyMember      = 0x83 // root, time, id → nothing
+	keyPayment     = 0x84 // root, provider, direction, fingerprint → paymentRow
+	keyJob         = 0x85 // ^time, root → nothing
+	keyByCustomer  = 0x86 // customer, ^time, root → nothing
+	keyByProvider  = 0x87 // provider, ^time, root → nothing
+	keyProvider    = 0x88 // provider → nothing
+	keyCustomer    = 0x89 // customer → nothing
+	keyWait        = 0x8a // eight bytes of a named id, id of who names it → nothing
+	keyWaitMark    = 0x8b // eight bytes of a named id → nothing
+	keyHandler     = 0x8c // author, hash of d → handlerRow
+	keyHandlerFact = 0x8d // author, id → nothing
+	keyBeat        = 0x8e // author, hash of d → beatRow
+	keyOrphan      = 0x8f // root of a thread whose request is not here → nothing
+	keyChain       = 0x90 // eight bytes of a job, id of the job that builds on it → nothing
+	keyLast        = keyChain
+)
+
+const (
+	idLen     = 32
+	prefixLen = 8
+	timeLen   = 8
+	hashLen   = 16
+)
+
+// prefix8 is how the later links of a fact name an event.
+type prefix8 [prefixLen]byte
+
+func prefixOf(id nip90.ID) prefix8 { return prefix8(id[:prefixLen]) }
+
+func keyOf(first byte, parts ...[]byte) []byte {
+	n := 1
+	for _, p := range parts {
+		n += len(p)
+	}
+	k := make([]byte, 1, n)
+	k[0] = first
+	for _, p := range parts {
+		k = append(k, p...)
+	}
+	return k
+}
+
+// ascending orders times oldest first, descending newest first; both keep negative times in order.
+func ascending(at int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(at)^(1<<63))
+}
+
+func descending(at int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, ^(uint64(at) ^ (1 << 63)))
+}
+
+func ascendingTime(b []byte) int64 { return int64(binary.BigEndian.Uint64(b) ^ (1 << 63)) }
+
+func descendingTime(b []byte) int64 { return int64(^binary.BigEndian.Uint64(b) ^ (1 << 63)) }
+
+func threadKey(root nip90.ID) []byte               { return keyOf(keyThread, root[:]) }
+func sideKey(root nip90.ID, p nip90.PubKey) []byte { return keyOf(keySide, root[:], p[:]) }
+func memberKey(root nip90.ID, at int64, id nip90.ID) []byte {
+	return keyOf(keyMember, root[:], ascending(at), id[:])
+}
+
+func paymentKey(root nip90.ID, d direction, fingerprint [8]byte) []byte {
+	dir := byte(0)
+	if d.refund {
+		dir = 1
+	}
+	return keyOf(keyPayment, root[:], d.provider[:], []byte{dir}, fingerprint[:])
+}
+func jobKey(at int64, root nip90.ID) []byte { return keyOf(keyJob, descending(at), root[:]) }
+func byCustomerKey(c nip90.PubKey, at int64, root nip90.ID) []byte {
+	return keyOf(keyByCustomer, c[:], descending(at), root[:])
+}
+
+func byProviderKey(p nip90.PubKey, at int64, root nip90.ID) []byte {
+	return keyOf(keyByProvider, p[:], descending(at), root[:])
+}
+func providerKey(p nip90.PubKey) []byte            { return keyOf(keyProvider, p[:]) }
+func customerKey(c nip90.PubKey) []byte            { return keyOf(keyCustomer, c[:]) }
+func waitKey(named prefix8, id nip90.ID) []byte    { return keyOf(keyWait, named[:], id[:]) }
+func waitMarkKey(named prefix8) []byte             { return keyOf(keyWaitMark, named[:]) }
+func chainKey(earlier prefix8, id nip90.ID) []byte { return keyOf(keyChain, earlier[:], id[:]) }
+func orphanKey(root nip90.ID) []byte               { return keyOf(keyOrphan, root[:]) }
+func handlerKey(a nip90.PubKey, d string) []byte   { return keyOf(keyHandler, a[:], hashOf(d)) }
+func beatKey(a nip90.PubKey, d string) []byte      { return keyOf(keyBeat, a[:], hashOf(d)) }
+func handlerFactKey(a nip90.PubKey, id nip90.ID) []byte {
+	return keyOf(keyHandlerFact, a[:], id[:])
+}
+
+// hashOf shortens a d tag, which may be as long as its author likes.
+func hashOf(d string) []byte {
+	sum := sha256.Sum256([]byte(d))
+	return sum[:hashLen]
+}
+
+// lastID is the id that ends a key.
+func lastID(key []byte) (nip90.ID, bool) {
+	if len(key) < 1+idLen {
+		return nip90.ID{}, false
+	}
+	return nip90.ID(key[len(key)-idLen:]), true
+}
+
+// splitTimed takes the time and the id off the end of a key of a list that is newest first.
+func splitTimed(key []byte) (at int64, id nip90.ID, ok bool) {
+	if len(key) < 1+timeLen+idLen {
+		return 0, id, false
+	}
+	id, _ = lastID(key)
+	return descendingTime(key[len(key)-idLen-timeLen : len(key)-idLen]), id, true
+}

@@ -1,0 +1,38 @@
+package index
+
+import (
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+)
+
+// KnownView answers what was met before, over one view of the store. It is as safe for concurrent use as its Reader.
+type KnownView struct{ r store.Reader }
+
+// Known looks at one view of the store. Each answer is one point read.
+func (x *Index) Known(r store.Reader) *KnownView { return &KnownView{r} }
+
+// Event says whether an event with this id was ever counted, body still here or not.
+func (k *KnownView) Event(id nip90.ID) (bool, error) {
+	_, ok, err := k.r.Fact(id)
+	return ok, err
+}
+
+// Request says whether a job request with this id was ever counted.
+func (k *KnownView) Request(id nip90.ID) (bool, error) {
+	row, _, err := readThread(k.r, id)
+	return row.is(rowSeen), err
+}
+
+// Provider says whether a key announced a handler or answered a job.
+func (k *KnownView) Provider(p nip90.PubKey) (bool, error) { return has(k.r, providerKey(p)) }
+
+// Customer says whether a key asked for a job.
+func (k *KnownView) Customer(c nip90.PubKey) (bool, error) { return has(k.r, customerKey(c)) }
+
+// Address says whether a handler with this address is held.
+func (k *KnownView) Address(a nip90.Address) (bool, error) {
+	if a.Kind != kindHandler {
+		return false, nil
+	}
+	return has(k.r, handlerKey(a.PubKey, a.D))
+}

@@ -1,0 +1,151 @@
+package index
+
+import (
+	"context"
+	"testing"
+
+	"dvmrelay/store"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// play feeds events; somewhere on the way the clock moves on and things expire.
+func (r *rig) play(t testing.TB, events []nostr.Event, expireAt int) {
+	t.Helper()
+	for i, e := range events {
+		if i == expireAt {
+			r.at.Store(epoch + 1150)
+			r.sweep(t)
+		}
+		r.put(t, e)
+	}
+	r.at.Store(epoch + 5000)
+	r.sweep(t)
+}
+
+func TestApply_AnyOrderGivesOneState(t *testing.T) {
+	rng := seeded(t)
+	for round := range 6 {
+		g := &traffic{rng: rng}
+		g.make(30 + 30*round)
+		var want map[string]string
+		for order := range 4 {
+			r := newRig(t, nil)
+			r.play(t, g.shuffled(), rng.IntN(len(g.events)))
+			got := r.dump(t)
+			if want == nil {
+				want = got
+			}
+			if !sameRows(t, got, want) {
+				t.Fatalf("round %d, order %d: the state depends on the order", round, order)
+			}
+			r.Stop()
+			if t.Failed() {
+				t.Fatalf("round %d, order %d: the index does not agree with the facts", round, order)
+			}
+		}
+	}
+}
+
+func TestRemove_VanishedKeysLeaveNoTrace(t *testing.T) {
+	rng := seeded(t)
+	for round := range 6 {
+		g := &traffic{rng: rng}
+		g.make(80)
+		who := []string{"customer0", "provider0", "provider1"}[round%3]
+		var rest []nostr.Event
+		for _, e := range g.events {
+			if e.PubKey != key(who) {
+				rest = append(rest, e)
+			}
+		}
+		without := newRig(t, nil)
+		without.play(t, rest, 0)
+
+		with := newRig(t, nil)
+		order := g.shuffled()
+		cut := rng.IntN(len(order))
+		with.put(t, order[:cut]...)
+		with.put(t, event(who, 62, 100, "", tag("relay", "ALL_RELAYS")))
+		with.put(t, order[cut:]...)
+		with.play(t, nil, 0)
+
+		if !sameRows(t, with.dump(t), without.dump(t)) {
+			t.Fatalf("round %d: what %s did is still there", round, who)
+		}
+		with.Stop()
+		without.Stop()
+	}
+}
+
+func TestApply_RealEventsInAnyOrder(t *testing.T) {
+	rng := seeded(t)
+	events := append(realEvents(t, "real-events.jsonl"), realEvents(t, "real-zaps.jsonl")...)
+	var want map[string]string
+	for order := range 3 {
+		r := newRig(t, nil)
+		for _, p := range events {
+			r.Put(t, p)
+		}
+		got := r.dump(t)
+		if want == nil {
+			want = got
+		}
+		if !sameRows(t, got, want) {
+			t.Fatalf("order %d: the state depends on the order", order)
+		}
+		r.Stop()
+		rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	}
+}
+
+func TestRebuild_GivesTheSameRows(t *testing.T) {
+	g := &traffic{rng: seeded(t)}
+	g.make(150)
+	r := newRig(t, nil)
+	r.play(t, g.shuffled(), 70)
+	r.put(t, event("provider1", 11998, 4990, "", tag("d", "d1")))
+	want := r.dump(t)
+	if err := r.x.Rebuild(context.Background(), r.Store); err != nil {
+		t.Fatalf("rebuild: %v", err)
+	}
+	sameRows(t, r.dump(t), want)
+	err := r.View(func(v store.Reader) error {
+		unfinished, err := r.x.Unfinished(v)
+		if unfinished {
+			t.Error("the rebuild says that it is not finished")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestApply_KeyBudget(t *testing.T) {
+	events := realEvents(t, "real-events.jsonl")
+	r := newRig(t, nil)
+	for _, p := range events {
+		r.Put(t, p)
+	}
+	keys := 0
+	tables := map[byte]int{}
+	err := r.View(func(v store.Reader) error {
+		return v.Scan(nil, nil, func(k, _ []byte) bool {
+			if k[0] >= store.IndexSpace {
+				keys++
+				tables[k[0]]++
+			}
+			return true
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 5
+	got := float64(keys) / float64(len(events))
+	t.Logf("%.2f keys per event, by table %v", got, tables)
+	if got > most {
+		t.Errorf("keys per event: got %.2f, want at most %d", got, most)
+	}
+}

@@ -1,0 +1,110 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+)
+
+const (
+	dropStep = 4096 // keys that one transaction of Rebuild deletes
+	foldStep = 256  // facts that one transaction of Rebuild folds
+)
+
+// unfinishedKey stands while a Rebuild is under way; it outlives a crash.
+func unfinishedKey() []byte { return []byte{store.IndexSpace, 'r'} }
+
+// Unfinished says whether a Rebuild began and did not end; the index is then to be rebuilt before it is believed.
+func (x *Index) Unfinished(r store.Reader) (bool, error) { return has(r, unfinishedKey()) }
+
+// Rebuild drops the index and folds every fact again, in steps; the store must be running. Events may come in
+// meanwhile. Until it returns, views are incomplete.
+func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
+	err := s.Update(ctx, func(t store.Txn) error {
+		t.Set(unfinishedKey(), nil)
+		x.dropping.Store(true)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("begin to rebuild the index: %w", err)
+	}
+	defer x.dropping.Store(false)
+	for table := keyThread; table <= keyLast; table++ {
+		if err := dropTable(ctx, s, byte(table)); err != nil {
+			return fmt.Errorf("drop table %x of the index: %w", table, err)
+		}
+	}
+	start, more := nip90.ID{}, true
+	for more {
+		err := s.Update(ctx, func(t store.Txn) error {
+			// Told inside the writer: from here on every event folds itself.
+			x.dropping.Store(false)
+			var err error
+			start, more, err = x.foldSome(t, start)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("rebuild the index from %s on: %w", start, err)
+		}
+	}
+	err = s.Update(ctx, func(t store.Txn) error {
+		t.Delete(unfinishedKey())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("end the rebuild of the index: %w", err)
+	}
+	return nil
+}
+
+func dropTable(ctx context.Context, s *store.Store, table byte) error {
+	for {
+		n := 0
+		err := s.Update(ctx, func(t store.Txn) error {
+			var keys [][]byte
+			err := t.Scan([]byte{table}, nil, func(key, _ []byte) bool {
+				keys = append(keys, bytes.Clone(key))
+				return len(keys) < dropStep
+			})
+			for _, key := range keys {
+				t.Delete(key)
+			}
+			n = len(keys)
+			return err
+		})
+		if err != nil || n < dropStep {
+			return err
+		}
+	}
+}
+
+// foldSome folds the facts from start on and says where the next step begins.
+func (x *Index) foldSome(t store.Txn, start nip90.ID) (next nip90.ID, more bool, err error) {
+	var batch []store.Fact
+	err = store.ScanFacts(t, start, func(f store.Fact) bool {
+		if len(batch) == foldStep {
+			next, more = f.ID, true
+			return false
+		}
+		batch = append(batch, f)
+		return true
+	})
+	if err != nil {
+		return next, false, err
+	}
+	for _, f := range batch {
+		var p *nip90.Parsed
+		if f.Kind == kindHandler || isBeat(f.Kind) {
+			if p, err = parsed(t, &f, 0); err != nil {
+				return next, false, err
+			}
+		}
+		if _, err := x.Apply(t, f, p); err != nil {
+			return next, false, err
+		}
+	}
+	return next, more, nil
+}

@@ -1,0 +1,141 @@
+package index
+
+import (
+	"fmt"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+)
+
+// Remove implements store.Indexer.
+func (x *Index) Remove(t store.Txn, f store.Fact, why store.Loss, _ nip90.ID) (store.Change, error) {
+	if x.dropping.Load() {
+		return store.Change{}, nil
+	}
+	w := work{t: t, x: x}
+	f.Flags &^= store.FactBody
+	var err error
+	if why == store.LossErased {
+		err = w.erase(&f)
+	} else {
+		err = w.bodyGone(&f, why)
+	}
+	if err != nil {
+		return store.Change{}, fmt.Errorf("unfold event %s: %w", f.ID, err)
+	}
+	return w.finish()
+}
+
+// bodyGone: facts stay, and with them the thread. Only what shows the body itself goes.
+func (w *work) bodyGone(f *store.Fact, why store.Loss) error {
+	if f.Kind == kindHandler || isBeat(f.Kind) {
+		return w.signGone(f, why)
+	}
+	if !isRequest(f) {
+		return w.touch(f)
+	}
+	o, err := w.thread(f.ID)
+	if err != nil {
+		return err
+	}
+	if !o.is(rowSeen) {
+		return nil
+	}
+	if why == store.LossDeleted {
+		o.set(rowCancelled, true)
+	}
+	return w.listCustomer(f)
+}
+
+// touch names the threads of f as moved: what they show of it has changed.
+func (w *work) touch(f *store.Fact) error {
+	if f.Role == nip90.RoleNone {
+		return nil
+	}
+	p, err := facts{Reader: w.t}.place(f)
+	if err != nil {
+		return err
+	}
+	for _, root := range p.roots {
+		if _, err := w.thread(root); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) erase(f *store.Fact) error {
+	switch {
+	case isRequest(f):
+		return w.eraseRequest(f)
+	case f.Role == nip90.RoleNone:
+		if f.Kind == kindHandler {
+			w.t.Delete(handlerFactKey(f.Author, f.ID))
+		}
+		if f.Kind == kindHandler || isBeat(f.Kind) {
+			if err := w.signGone(f, store.LossErased); err != nil {
+				return err
+			}
+		}
+		if f.Kind == kindHandler {
+			return w.forgetProvider(f.Author)
+		}
+		return nil
+	}
+	p, err := facts{Reader: w.t, with: f}.place(f)
+	if err != nil {
+		return err
+	}
+	for _, root := range p.roots {
+		if err := w.leave(root, f); err != nil {
+			return err
+		}
+	}
+	if err := w.stopWaiting(f, p.waits); err != nil {
+		return err
+	}
+	if isAnswer(f) {
+		return w.departed(f)
+	}
+	return nil
+}
+
+// eraseRequest leaves the answers as a thread whose request is not here, and lets each find its next candidate.
+func (w *work) eraseRequest(f *store.Fact) error {
+	o, err := w.thread(f.ID)
+	if err != nil || !o.is(rowSeen) {
+		return err
+	}
+	if err := w.unlistCustomer(f); err != nil {
+		return err
+	}
+	w.t.Delete(jobKey(f.CreatedAt, f.ID))
+	for _, l := range f.Links {
+		w.t.Delete(chainKey(prefixOf(l.ID), f.ID))
+	}
+	if err := w.rename(o, func() {
+		o.set(rowSeen, false)
+		o.set(rowCancelled, false)
+		o.kind, o.created, o.expires = 0, 0, 0
+	}); err != nil {
+		return err
+	}
+	ids, err := members(w.t, f.ID, 0)
+	if err != nil {
+		return err
+	}
+	before, now := facts{Reader: w.t, with: f}, facts{Reader: w.t, without: f.ID}
+	for _, id := range ids {
+		m, ok, err := w.t.Fact(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if _, err := w.replace(&m, before, now); err != nil {
+			return err
+		}
+	}
+	return w.departed(f)
+}

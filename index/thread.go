@@ -1,0 +1,331 @@
+package index
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+)
+
+// summaryRunes is how much of a job's input a summary shows.
+const summaryRunes = 200
+
+// Thread shows the job that an event belongs to; id may be any event of it. Its events come oldest first, at most 1000,
+// More saying that there are others. False for an id that belongs to no thread known here.
+func (x *Index) Thread(r store.Reader, id nip90.ID) (Thread, bool, error) {
+	root, ok, err := x.Root(r, id)
+	if err != nil || !ok {
+		return Thread{}, false, err
+	}
+	l := lens{Reader: r, x: x, now: x.now(0)}
+	t, ok, err := l.thread(root)
+	if err != nil || !ok {
+		return Thread{}, false, err
+	}
+	return t, true, l.events(&t, root)
+}
+
+// lens shows rows at one time, and remembers the handlers that it has looked up.
+type lens struct {
+	store.Reader
+	x        *Index
+	now      int64
+	handlers map[nip90.PubKey][]Handler
+}
+
+// thread is a thread without its events.
+func (l *lens) thread(root nip90.ID) (Thread, bool, error) {
+	row, folded, ok, err := current(l, root)
+	if err != nil || !ok {
+		return Thread{}, false, err
+	}
+	t := Thread{
+		ID: root, State: row.state(l.now), Stalled: row.stalled(l.now, l.x.stalledAfter()), AskedMsat: max(row.asked, 0),
+		ClaimedMsat: max(row.claimed, 0), ResultsCount: int(row.results), RequestSeen: row.is(rowSeen), Kind: row.kind,
+		CreatedAt: row.created, ExpiresAt: row.expires, Addressed: []string{}, Relays: []string{}, Providers: []Provider{},
+		ChainedFrom: []nip90.ID{}, ChainedTo: []nip90.ID{},
+	}
+	if t.RequestSeen {
+		t.KindName = nip90.KindName(row.kind)
+		if err := l.request(&t); err != nil {
+			return t, false, err
+		}
+	}
+	top, err := l.x.paymentState(l, root, folded, l.now)
+	if err != nil {
+		return t, false, err
+	}
+	t.Payment = top.String()
+	if err := l.providers(&t, folded); err != nil {
+		return t, false, err
+	}
+	return t, true, l.chains(&t)
+}
+
+func (l *lens) request(t *Thread) error {
+	f, ok, err := l.Fact(t.ID)
+	if err != nil || !ok {
+		return err
+	}
+	if l.x.keepsCustomer(&f) {
+		t.Customer = f.Author.String()
+	}
+	t.Encrypted = f.Has(store.FactEncrypted)
+	if f.Has(store.FactAsk) {
+		bid := int64(f.Msat)
+		t.BidMsat = &bid
+	}
+	people := f.People
+	p, err := parsed(l, &f, l.now)
+	if err != nil {
+		return err
+	}
+	if p != nil {
+		if m, ok := p.Message.(*nip90.Request); ok {
+			people = m.Providers
+			t.Output = m.Output
+			t.Relays = append(t.Relays, m.Relays...)
+			t.Summary = summary(m)
+			t.ChainedFrom = append(t.ChainedFrom, m.Chained...)
+		}
+	} else if err := l.chainedFrom(t, &f); err != nil {
+		return err
+	}
+	for _, pk := range people {
+		t.Addressed = append(t.Addressed, pk.String())
+	}
+	return nil
+}
+
+// chainedFrom names the earlier jobs of a request whose body is gone, as far as its fact still can.
+func (l *lens) chainedFrom(t *Thread, f *store.Fact) error {
+	for _, link := range f.Links {
+		if link.Full {
+			t.ChainedFrom = append(t.ChainedFrom, link.ID)
+			continue
+		}
+		e, ok, err := facts{Reader: l}.match(link, isRequestOrAnswer)
+		if err != nil {
+			return err
+		}
+		if ok {
+			t.ChainedFrom = append(t.ChainedFrom, e.ID)
+		}
+	}
+	return nil
+}
+
+func summary(m *nip90.Request) string {
+	if m.Encrypted != nip90.Plain {
+		return ""
+	}
+	text := m.Content
+	for _, in := range m.Inputs {
+		if strings.TrimSpace(in.Data) != "" {
+			text = in.Data
+			break
+		}
+	}
+	text = strings.TrimSpace(strings.ToValidUTF8(text, ""))
+	n := 0
+	for i := range text {
+		if n == summaryRunes {
+			return text[:i]
+		}
+		n++
+	}
+	return text
+}
+
+func (l *lens) chains(t *Thread) error {
+	prefix := prefixOf(t.ID)
+	var later []nip90.ID
+	err := l.Scan(keyOf(keyChain, prefix[:]), nil, func(key, _ []byte) bool {
+		id, _ := lastID(key)
+		later = append(later, id)
+		return len(later) < maxEvents
+	})
+	t.ChainedTo = append(t.ChainedTo, later...)
+	return err
+}
+
+func (l *lens) providers(t *Thread, folded map[nip90.PubKey]*sideRow) error {
+	type one struct {
+		pk   nip90.PubKey
+		side sideRow
+	}
+	var all []one
+	err := eachSide(l, t.ID, folded, func(pk nip90.PubKey, s *sideRow) bool {
+		if s.answers > 0 || s.claims > 0 {
+			all = append(all, one{pk, *s})
+		}
+		return len(all) <= maxProviders
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b one) int { return bytes.Compare(a.pk[:], b.pk[:]) })
+	if len(all) > maxProviders {
+		all, t.More = all[:maxProviders], true
+	}
+	for i := range all {
+		p, err := l.provider(t.Kind, all[i].pk, &all[i].side)
+		if err != nil {
+			return err
+		}
+		t.Providers = append(t.Providers, p)
+	}
+	return nil
+}
+
+func (l *lens) provider(kind int, pk nip90.PubKey, s *sideRow) (Provider, error) {
+	p := Provider{
+		PubKey: pk.String(), State: s.state().String(), ClaimedMsat: max(s.claimed, 0), RefundedMsat: max(s.refunded, 0),
+		PaymentMethods: []string{},
+	}
+	if s.feedbacks > 0 {
+		p.FirstFeedbackAt = s.first
+	}
+	if s.results > 0 {
+		p.FirstResultAt = s.firstResult
+	}
+	if s.claims > 0 {
+		p.PaidAt = s.paidAt
+	}
+	hs, err := l.handlersOf(pk)
+	if err != nil {
+		return p, err
+	}
+	for _, h := range hs {
+		if slices.Contains(h.Kinds, kind) {
+			p.Name, p.Handler = h.Name, h.Address
+			break
+		}
+	}
+	if s.said.status != nip90.StatusNone {
+		said, err := parsedID(l, s.said.id, l.now)
+		if err != nil {
+			return p, err
+		}
+		p.StatusText = statusText(said)
+	}
+	return p, l.asked(&p, s)
+}
+
+func statusText(p *nip90.Parsed) string {
+	if p == nil {
+		return ""
+	}
+	switch m := p.Message.(type) {
+	case *nip90.Feedback:
+		return m.Text
+	case *nip90.Result:
+		return m.Text
+	}
+	return ""
+}
+
+func (l *lens) asked(p *Provider, s *sideRow) error {
+	if !s.ask.set {
+		return nil
+	}
+	p.AskedMsat, p.InvoiceExpiresAt = s.ask.msat, s.ask.invoiceAt
+	body, err := parsedID(l, s.ask.id, l.now)
+	if err != nil || body == nil {
+		return err
+	}
+	var a nip90.Ask
+	switch m := body.Message.(type) {
+	case *nip90.Feedback:
+		a = m.Ask
+	case *nip90.Result:
+		a = m.Ask
+	}
+	p.Invoice = a.Bolt11
+	if a.Method != "" {
+		p.PaymentMethods = append(p.PaymentMethods, a.Method)
+	}
+	return nil
+}
+
+// events adds the request and the members of a thread.
+func (l *lens) events(t *Thread, root nip90.ID) error {
+	ids, _, err := l.x.ThreadIDs(l, root, maxEvents+1)
+	if err != nil {
+		return err
+	}
+	if len(ids) > maxEvents {
+		ids, t.More = ids[:maxEvents], true
+	}
+	customer, _, err := l.Fact(root)
+	if err != nil {
+		return err
+	}
+	t.Events = []Entry{}
+	for _, id := range ids {
+		f, ok, err := l.Fact(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		e, err := l.entry(t, &f, customer.Author)
+		if err != nil {
+			return err
+		}
+		t.Events = append(t.Events, e)
+	}
+	return nil
+}
+
+func (l *lens) entry(t *Thread, f *store.Fact, customer nip90.PubKey) (Entry, error) {
+	e := Entry{
+		ID: f.ID, Kind: f.Kind, PubKey: f.Author.String(), CreatedAt: f.CreatedAt, Role: f.Role.String(),
+		Findings: []nip90.Finding{}, Expired: expired(f.Expires, l.now) || f.Has(store.FactBornDead),
+	}
+	if isRequest(f) || f.Role == nip90.RoleCancel {
+		if !l.x.keepsCustomer(f) {
+			e.PubKey = ""
+		}
+	}
+	if isAnswer(f) && f.Status != nip90.StatusNone {
+		e.Status = f.Status.String()
+	}
+	if f.Has(store.FactAsk) || isPayment(f) {
+		msat := int64(f.Msat)
+		e.AmountMsat = &msat
+	}
+	if isPayment(f) {
+		refund, err := l.isRefund(t, f, customer)
+		if err != nil {
+			return e, err
+		}
+		if refund {
+			e.Role = nip90.RoleRefund.String()
+		}
+	}
+	p, err := parsed(l, f, l.now)
+	if err != nil || p == nil {
+		return e, err
+	}
+	e.StatusText = statusText(p)
+	e.Findings = append(e.Findings, p.Message.Findings()...)
+	e.Event = p.Raw
+	return e, nil
+}
+
+func (l *lens) isRefund(t *Thread, f *store.Fact, customer nip90.PubKey) (bool, error) {
+	if !t.RequestSeen {
+		return false, nil
+	}
+	d, ok := flow(f, customer)
+	if !ok || !d.refund {
+		return false, nil
+	}
+	// Row or stale row: whether the sender has answered here is in both.
+	s, err := readSide(l, t.ID, d.provider)
+	return s.answers > 0, err
+}

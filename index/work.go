@@ -1,0 +1,279 @@
+package index
+
+import (
+	"fmt"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+)
+
+// eagerMembers is up to how many events a thread is folded again at once when a fold by differences cannot do.
+const eagerMembers = 64
+
+// work is what one event does to the index: the thread rows it touches, written once at the end.
+type work struct {
+	t       store.Txn
+	x       *Index
+	threads []*openThread
+}
+
+type openThread struct {
+	root   nip90.ID
+	orphan bool // as it is listed on disk
+	threadRow
+}
+
+func (r *threadRow) orphan() bool { return r.members > 0 && !r.is(rowSeen) }
+
+func (w *work) thread(root nip90.ID) (*openThread, error) {
+	for _, o := range w.threads {
+		if o.root == root {
+			return o, nil
+		}
+	}
+	row, _, err := readThread(w.t, root)
+	if err != nil {
+		return nil, err
+	}
+	o := &openThread{root, row.orphan(), row}
+	w.threads = append(w.threads, o)
+	return o, nil
+}
+
+func readThread(r store.Reader, root nip90.ID) (threadRow, bool, error) {
+	b, err := r.Value(threadKey(root))
+	if err != nil || b == nil {
+		return threadRow{}, false, err
+	}
+	row, err := decodeThread(b)
+	return row, err == nil, err
+}
+
+func readSide(r store.Reader, root nip90.ID, provider nip90.PubKey) (sideRow, error) {
+	b, err := r.Value(sideKey(root, provider))
+	if err != nil || b == nil {
+		return sideRow{}, err
+	}
+	return decodeSide(b)
+}
+
+func has(r store.Reader, key []byte) (bool, error) {
+	b, err := r.Value(key)
+	return b != nil, err
+}
+
+// some says whether any key begins with prefix.
+func some(r store.Reader, prefix []byte) (bool, error) {
+	found := false
+	err := r.Scan(prefix, nil, func([]byte, []byte) bool {
+		found = true
+		return false
+	})
+	return found, err
+}
+
+// finish folds what cannot wait, writes the touched rows and says which threads moved.
+func (w *work) finish() (store.Change, error) {
+	var c store.Change
+	for _, o := range w.threads {
+		if err := w.close(o); err != nil {
+			return c, fmt.Errorf("fold thread %s: %w", o.root, err)
+		}
+		c.Roots = append(c.Roots, o.root)
+	}
+	return c, nil
+}
+
+func (w *work) close(o *openThread) error {
+	// A long thread is not folded again for each event that leaves it: the price is spread over its next events.
+	if o.is(rowStale) && (o.members <= eagerMembers || o.changes*16 >= o.members) {
+		if err := w.refold(o); err != nil {
+			return err
+		}
+	}
+	switch want := o.threadRow.orphan(); {
+	case want && !o.orphan:
+		w.t.Set(orphanKey(o.root), nil)
+	case !want && o.orphan:
+		w.t.Delete(orphanKey(o.root))
+	}
+	if o.members == 0 && !o.is(rowSeen) {
+		w.t.Delete(threadKey(o.root))
+		return nil
+	}
+	w.t.Set(threadKey(o.root), o.encode())
+	return nil
+}
+
+// enter makes f a member of a thread; nothing happens when it is one already.
+func (w *work) enter(root nip90.ID, f *store.Fact) error {
+	key := memberKey(root, f.CreatedAt, f.ID)
+	if here, err := has(w.t, key); err != nil || here {
+		return err
+	}
+	o, err := w.thread(root)
+	if err != nil {
+		return err
+	}
+	w.t.Set(key, nil)
+	o.members++
+	if o.is(rowStale) {
+		o.changes++
+	}
+	switch {
+	case isAnswer(f):
+		return w.foldAnswer(o, f)
+	case isPayment(f):
+		return w.foldPayment(o, f)
+	case f.Role == nip90.RoleCancel:
+		o.cancels++
+	}
+	return nil
+}
+
+// leave takes f out of a thread; nothing happens when it is no member.
+func (w *work) leave(root nip90.ID, f *store.Fact) error {
+	key := memberKey(root, f.CreatedAt, f.ID)
+	if here, err := has(w.t, key); err != nil || !here {
+		return err
+	}
+	o, err := w.thread(root)
+	if err != nil {
+		return err
+	}
+	w.t.Delete(key)
+	o.members--
+	switch {
+	case f.Role == nip90.RoleCancel:
+		o.cancels--
+	case isAnswer(f), isPayment(f):
+		o.set(rowStale, true)
+		o.changes++
+	}
+	return nil
+}
+
+func (o *openThread) hear(at int64) {
+	if o.answers+o.payments == 0 || at > o.silence {
+		o.silence = at
+	}
+}
+
+func (w *work) foldAnswer(o *openThread, f *store.Fact) error {
+	side, err := readSide(w.t, o.root, f.Author)
+	if err != nil {
+		return err
+	}
+	if side.answers == 0 {
+		if err := w.addProvider(o, f.Author); err != nil {
+			return err
+		}
+	}
+	o.hear(f.CreatedAt)
+	before := side.share()
+	side.add(f)
+	o.move(before, side.share())
+	w.t.Set(sideKey(o.root, f.Author), side.encode())
+	return nil
+}
+
+func (w *work) foldPayment(o *openThread, f *store.Fact) error {
+	o.hear(f.CreatedAt)
+	o.payments++
+	customer, err := w.customer(o)
+	if err != nil {
+		return err
+	}
+	d, ok := flow(f, customer)
+	if !ok {
+		return nil
+	}
+	key := paymentKey(o.root, d, fingerprint(f))
+	b, err := w.t.Value(key)
+	if err != nil {
+		return err
+	}
+	var had *paymentRow
+	if b != nil {
+		row, err := decodePayment(b)
+		if err != nil {
+			return err
+		}
+		had = &row
+	}
+	side, err := readSide(w.t, o.root, d.provider)
+	if err != nil {
+		return err
+	}
+	before := side.share()
+	if side.pay(f, d, had) {
+		w.t.Set(key, (&paymentRow{f.ID, amount(f.Msat)}).encode())
+	}
+	o.move(before, side.share())
+	w.t.Set(sideKey(o.root, d.provider), side.encode())
+	return nil
+}
+
+// customer is the author of the request, zero while it is not here.
+func (w *work) customer(o *openThread) (nip90.PubKey, error) {
+	if !o.is(rowSeen) {
+		return nip90.PubKey{}, nil
+	}
+	f, _, err := w.t.Fact(o.root)
+	return f.Author, err
+}
+
+// addProvider lists a thread under a provider, and the provider itself.
+func (w *work) addProvider(o *openThread, p nip90.PubKey) error {
+	w.t.Set(byProviderKey(p, o.created, o.root), nil)
+	return w.ensure(providerKey(p))
+}
+
+func (w *work) ensure(key []byte) error {
+	here, err := has(w.t, key)
+	if err == nil && !here {
+		w.t.Set(key, nil)
+	}
+	return err
+}
+
+// dropProvider takes a thread off a provider's list, and the provider off theirs with its last trace.
+func (w *work) dropProvider(o *openThread, p nip90.PubKey) error {
+	w.t.Delete(byProviderKey(p, o.created, o.root))
+	return w.forgetProvider(p)
+}
+
+func (w *work) forgetProvider(p nip90.PubKey) error {
+	for _, table := range [...]byte{keyByProvider, keyHandlerFact} {
+		if more, err := some(w.t, keyOf(table, p[:])); err != nil || more {
+			return err
+		}
+	}
+	w.t.Delete(providerKey(p))
+	return nil
+}
+
+// await lets f be placed again when one of the named comes or goes.
+func (w *work) await(f *store.Fact, named []prefix8) error {
+	for _, n := range named {
+		w.t.Set(waitKey(n, f.ID), nil)
+		if err := w.ensure(waitMarkKey(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) stopWaiting(f *store.Fact, named []prefix8) error {
+	for _, n := range named {
+		w.t.Delete(waitKey(n, f.ID))
+		more, err := some(w.t, keyOf(keyWait, n[:]))
+		if err != nil {
+			return err
+		}
+		if !more {
+			w.t.Delete(waitMarkKey(n))
+		}
+	}
+	return nil
+}

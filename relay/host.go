@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"context"
+
+	"dvmrelay/nip90"
+	"dvmrelay/policies"
+	"dvmrelay/relay/session"
+	"dvmrelay/store"
+	"dvmrelay/wire"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// maxSubID is how long a subscription id may be, in characters. NIP-01.
+const maxSubID = 64
+
+// newHost is what sessions need of this relay.
+func (r *Relay) newHost(l policies.Limits) *session.Host {
+	return session.Host{
+		Options: session.Options{
+			URL:             r.o.URL,
+			MaxMessage:      int(l.MessageBytes),
+			Subscriptions:   l.Subscriptions,
+			LiveValues:      l.LiveValues,
+			LiveQueueBytes:  l.LiveQueueBytes,
+			MaxInFlight:     r.o.InFlight,
+			WriteDeadline:   l.WriteDeadline,
+			MessageDeadline: r.o.MessageTimeout,
+			PingInterval:    r.o.PingInterval,
+			PongWait:        r.o.PongWait,
+			EOSEHint:        r.o.EOSEHint,
+			SealedReads:     r.o.AuthEncrypted,
+			Frame: wire.Limits{
+				MaxSubID: maxSubID, MaxFilters: l.Filters, MaxValues: l.Values, MaxTags: l.Tags, MaxContent: int(l.ContentBytes),
+			},
+		},
+		Counters: &r.counters,
+		Store:    r.d.Store,
+		Live:     r.live,
+		Slots:    r.slots,
+		Now:      r.d.Now,
+		Log:      r.d.Log,
+		Submit:   r.judgeForSession,
+		Verify:   r.verifier.verify,
+		Admit:    r.admitFilters,
+		Roots:    r.roots,
+		Thread:   r.thread,
+		Gated:    gatedKinds(),
+	}.Prepared()
+}
+
+// gatedKinds are the kinds that are read by author and `p` only.
+func gatedKinds() []int {
+	var kinds []int
+	for _, row := range policies.KindTable() {
+		for k := row.From; row.Gated && k <= row.To; k++ {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// admitFilters counts a REQ or COUNT, checks its filters and reads them.
+func (r *Relay) admitFilters(ctx context.Context, filters []nostr.Filter) ([]session.Query, error) {
+	if err := r.d.Policies.CheckReq(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.d.Policies.CheckFilters(ctx, filters); err != nil {
+		return nil, err
+	}
+	limits := r.d.Policies.Limits()
+	queries := make([]session.Query, len(filters))
+	for i, f := range filters {
+		limits.Bound(&f)
+		queries[i].Filter = f
+		if f.Search == "" {
+			continue
+		}
+		search, err := policies.ParseSearch(f.Search)
+		if err != nil {
+			return nil, err
+		}
+		queries[i].Thread = search.Thread
+		queries[i].Search = ""
+	}
+	return queries, nil
+}
+
+// roots are the threads that an event belongs to.
+func (r *Relay) roots(v store.Reader, id nip90.ID) ([]nip90.ID, error) {
+	root, ok, err := r.d.Index.Root(v, id)
+	if err != nil || !ok || root.IsZero() {
+		return nil, err
+	}
+	return []nip90.ID{root}, nil
+}
+
+// thread is every event of the job that an event belongs to.
+func (r *Relay) thread(v store.Reader, id nip90.ID) ([]nip90.ID, error) {
+	ids, _, err := r.d.Index.ThreadIDs(v, id, 0)
+	return ids, err
+}

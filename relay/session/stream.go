@@ -1,0 +1,237 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+	"dvmrelay/wire"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// stream sends the stored part of one subscription, no faster than its reader takes it.
+type stream struct {
+	s        *Session
+	sub      *subscription
+	began    time.Time
+	seen     map[nip90.ID]struct{} // nil when nothing can come twice
+	stopped  bool                  // nobody wants the rest
+	complete bool                  // every filter was answered in full, as far as NIP-67 is asked to tell
+}
+
+// filter sends what matches one filter.
+func (w *stream) filter(ctx context.Context, snap store.Snapshot, q Query) error {
+	f, most := q.Filter, q.Limit
+	if w.s.host.Options.EOSEHint && most > 0 {
+		f.Limit++ // one more than is sent: it proves that there is more
+	}
+	n := 0
+	for raw, err := range snap.Query(ctx, f) {
+		if err != nil {
+			return err
+		}
+		if n++; most > 0 && n > most {
+			w.complete = false
+			return nil
+		}
+		if !w.send(&raw) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// send sends one stored event. It waits while the reader has enough to take, and says false when nobody wants more.
+func (w *stream) send(raw *store.Raw) bool {
+	if w.seen != nil {
+		if _, twice := w.seen[raw.ID]; twice {
+			return true
+		}
+		w.seen[raw.ID] = struct{}{}
+	}
+	if !w.s.readableRaw(raw) {
+		return true
+	}
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.o.out) >= batchBytes && !s.o.ending && !w.sub.ended {
+		s.room.Wait()
+	}
+	if s.o.ending || w.sub.ended {
+		w.stopped = true
+		return false
+	}
+	s.o.out = appendEventFrame(room(s.o.out, len(w.sub.prefix)+len(raw.JSON)+16), w.sub.prefix, raw.JSON)
+	s.host.Counters.Stored.Add(1)
+	if !s.o.writing && (len(s.o.out) >= wakeBytes || s.host.Now().Sub(w.began) > patience) {
+		s.wake()
+	}
+	return true
+}
+
+// finish sends EOSE and lets live events flow.
+func (w *stream) finish() {
+	s := w.s
+	hint := ""
+	if s.host.Options.EOSEHint {
+		hint = "finish"
+		if !w.complete {
+			hint = "more"
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.o.ending || w.sub.ended {
+		return
+	}
+	s.replyLocked(func(b []byte) []byte { return wire.AppendEOSE(b, w.sub.id, hint) })
+	s.flow(w.sub)
+	s.wake()
+}
+
+// threadPage is how many events of a thread are asked for at once.
+const threadPage = 2000
+
+// thread sends the events of a job that match the rest of the filter, newest first.
+func (w *stream) thread(ctx context.Context, snap store.Snapshot, q Query) error {
+	heads, err := w.s.heads(ctx, snap, &q)
+	if err != nil {
+		return err
+	}
+	most := len(heads)
+	if q.Limit > 0 && most > q.Limit {
+		most, w.complete = q.Limit, false
+	}
+	for _, h := range heads[:most] {
+		raw, ok, err := snap.Event(h.ID)
+		if err != nil {
+			return err
+		}
+		if ok && !w.send(&raw) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// heads finds the events of a thread that match a filter, newest first, equal times by lowest id.
+func (s *Session) heads(ctx context.Context, snap store.Snapshot, q *Query) ([]store.Head, error) {
+	ids, err := s.threadIDs(snap, q.Thread)
+	if err != nil {
+		return nil, err
+	}
+	if q.IDs != nil {
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(q.IDs, id) })
+	}
+	var heads []store.Head
+	for page := range slices.Chunk(ids, threadPage) {
+		f := q.Filter
+		f.Search, f.IDs, f.Limit = "", page, len(page)
+		for raw, err := range snap.Query(ctx, f) {
+			if err != nil {
+				return nil, err
+			}
+			if s.readableRaw(&raw) {
+				heads = append(heads, raw.Head)
+			}
+		}
+	}
+	slices.SortFunc(heads, func(a, b store.Head) int {
+		if a.CreatedAt != b.CreatedAt {
+			if a.CreatedAt > b.CreatedAt {
+				return -1
+			}
+			return 1
+		}
+		return bytes.Compare(a.ID[:], b.ID[:])
+	})
+	return heads, nil
+}
+
+// threadIDs is every event of the thread that id belongs to, and id itself, once.
+func (s *Session) threadIDs(r store.Reader, id nip90.ID) ([]string, error) {
+	members, err := s.host.Thread(r, id)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(members)+1)
+	for _, member := range members {
+		if member != id {
+			ids = append(ids, member.String())
+		}
+	}
+	return append(ids, id.String()), nil
+}
+
+// giveCount sends the number of events that match any of the filters, each counted once.
+func (s *Session) giveCount(ctx context.Context, a *answer) error {
+	snap := s.host.Store.Snapshot()
+	defer snap.Close()
+	n, err := s.countAll(ctx, snap, a.queries)
+	if err != nil {
+		return err
+	}
+	s.reply(func(b []byte) []byte { return wire.AppendCount(b, a.id, n, false) })
+	return nil
+}
+
+func (s *Session) countAll(ctx context.Context, snap store.Snapshot, queries []Query) (int64, error) {
+	if q := &queries[0]; len(queries) == 1 && q.Thread.IsZero() && !s.host.Options.SealedReads {
+		return s.countOne(ctx, snap, q.Filter)
+	}
+	seen := make(map[nip90.ID]struct{})
+	for i := range queries {
+		q := queries[i]
+		q.Limit, q.LimitZero = 0, false
+		if q.Thread.IsZero() {
+			for raw, err := range snap.Query(ctx, q.Filter) {
+				if err != nil {
+					return 0, err
+				}
+				if s.readableRaw(&raw) {
+					seen[raw.ID] = struct{}{}
+				}
+			}
+			continue
+		}
+		heads, err := s.heads(ctx, snap, &q)
+		if err != nil {
+			return 0, err
+		}
+		for _, h := range heads {
+			seen[h.ID] = struct{}{}
+		}
+	}
+	return int64(len(seen)), nil
+}
+
+// countOne counts what one filter matches, less what the peer must not see.
+func (s *Session) countOne(ctx context.Context, snap store.Snapshot, f nostr.Filter) (int64, error) {
+	f.Limit, f.LimitZero = 0, false
+	n, err := snap.Count(ctx, f)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	gated := s.host.Gated
+	if f.Kinds != nil {
+		gated = slices.DeleteFunc(slices.Clone(gated), func(k int) bool { return !slices.Contains(f.Kinds, k) })
+	}
+	if len(gated) == 0 {
+		return n, nil
+	}
+	f.Kinds = gated
+	for raw, err := range snap.Query(ctx, f) {
+		if err != nil {
+			return 0, err
+		}
+		if !s.readableRaw(&raw) {
+			n--
+		}
+	}
+	return n, nil
+}

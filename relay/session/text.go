@@ -1,0 +1,87 @@
+package session
+
+import (
+	"context"
+
+	"dvmrelay/policies"
+	"dvmrelay/wire"
+
+	"github.com/gobwas/ws"
+)
+
+// maxNonsense is how many unreadable frames in a row a peer may send.
+const maxNonsense = 3
+
+// text takes one message. It says false when the session is over.
+func (s *Session) text(ctx context.Context, message []byte) bool {
+	s.host.Counters.Messages.Add(1)
+	cmd, bad := wire.ParseCommand(message, s.host.Options.Frame)
+	if bad != nil {
+		return s.malformed(ctx, bad) && s.waitRoom()
+	}
+	s.nonsense = 0
+	switch c := cmd.(type) {
+	case wire.Event:
+		return s.event(ctx, c) && s.waitRoom()
+	case wire.Auth:
+		s.auth(ctx, c)
+	case wire.Req:
+		return s.settle() && s.req(ctx, c) && s.waitRoom()
+	case wire.Count:
+		return s.settle() && s.count(ctx, c) && s.waitRoom()
+	case wire.Close:
+		s.unsubscribe(c.Sub)
+	case wire.NegOpen:
+		s.refuseNeg(c.Sub)
+	case wire.NegMsg:
+		s.refuseNeg(c.Sub)
+	case wire.NegClose:
+	}
+	return s.waitRoom()
+}
+
+func (s *Session) refuseNeg(sub string) {
+	s.reply(func(b []byte) []byte { return wire.AppendNegErr(b, sub, "error: not served yet") })
+}
+
+// malformed answers a message that cannot be taken, addressed as well as what could be read of it allows.
+func (s *Session) malformed(ctx context.Context, bad *wire.Malformed) bool {
+	s.host.Counters.Malformed.Add(1)
+	switch {
+	case (bad.Label == wire.LabelEvent || bad.Label == wire.LabelAuth) && bad.EventID != "":
+		s.nonsense = 0
+		s.reply(func(b []byte) []byte { return wire.AppendOK(b, bad.EventID, false, bad.Reason) })
+	case (bad.Label == wire.LabelReq || bad.Label == wire.LabelCount) && bad.HasSub:
+		s.nonsense = 0
+		if bad.Label == wire.LabelReq {
+			s.unsubscribe(bad.Sub) // to its sender, CLOSED ends whatever had this id
+		}
+		s.closed(bad.Sub, bad.Reason)
+	case (bad.Label == wire.LabelNegOpen || bad.Label == wire.LabelNegMsg) && bad.HasSub:
+		s.nonsense = 0
+		s.reply(func(b []byte) []byte { return wire.AppendNegErr(b, bad.Sub, bad.Reason) })
+	default:
+		s.nonsense++
+		s.reply(func(b []byte) []byte { return wire.AppendNotice(b, bad.Reason) })
+		if s.nonsense >= maxNonsense {
+			s.end(&fault{ws.StatusPolicyViolation, "three unreadable messages in a row", DropNonsense})
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// closed refuses or ends a subscription.
+func (s *Session) closed(sub, reason string) {
+	s.host.Counters.Closed.Add(1)
+	s.reply(func(b []byte) []byte { return wire.AppendClosed(b, sub, reason) })
+}
+
+// words are what a peer hears of an error: the refusal, or nothing about what went wrong inside.
+func (s *Session) words(act string, err error) string {
+	if r, ok := policies.AsRejection(err); ok {
+		return r.Error()
+	}
+	s.host.Log.Error("request failed", "act", act, "err", err)
+	return "error: the relay could not do this, try again later"
+}

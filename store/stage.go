@@ -1,0 +1,382 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"dvmrelay/nip90"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// ErrBadEvent is wrapped by the refusal of an event that no key can hold: kind or created_at out of range, or too big.
+var ErrBadEvent = errors.New("event cannot be stored")
+
+const (
+	kindDeletion = 5
+	kindVanish   = 62
+	allRelays    = "ALL_RELAYS"
+	// inlineDeletions is how many targets a deletion removes in its own transaction; the others follow as a task.
+	inlineDeletions = 128
+)
+
+// stage brings one event into the group: the rules of NIP-01, 09, 40 and 62, then Admit, then the writes, then the
+// Indexer. What it wrote is undone by the caller when it fails.
+func (g *group) stage(p *nip90.Parsed) (Outcome, Change, error) {
+	if err := g.bounds(p); err != nil {
+		return 0, Change{}, err
+	}
+	old, known, err := g.Fact(p.ID)
+	if err != nil {
+		return 0, Change{}, err
+	}
+	if known {
+		return repeated(&old), Change{}, nil
+	}
+	if gone, err := g.vanished(p); err != nil || gone {
+		return Deleted, Change{}, err
+	}
+
+	from, to := tagSpan(p.Raw)
+	tags := p.Raw[from:to]
+	outcome, by, err := g.judge(p, tags)
+	if err != nil || outcome == Stale {
+		return outcome, Change{}, err
+	}
+	if g.s.o.Admit != nil {
+		if err := g.s.o.Admit(g, p); err != nil {
+			return 0, Change{}, err
+		}
+	}
+
+	f := FactOf(p)
+	g.facts++
+	if outcome != Stored {
+		change, err := g.bodiless(&f, outcome, by)
+		return outcome, change, err
+	}
+	change, err := g.store(p, &f, tags)
+	return Stored, change, err
+}
+
+func (g *group) bounds(p *nip90.Parsed) error {
+	switch {
+	case p.Event.Kind < 0 || p.Event.Kind > maxKind:
+		return fmt.Errorf("kind %d: %w", p.Event.Kind, ErrBadEvent)
+	case p.CreatedAt < 0 || p.CreatedAt > maxTime:
+		return fmt.Errorf("created_at %d: %w", p.CreatedAt, ErrBadEvent)
+	case int64(len(p.Raw)) >= g.s.maxBytes/2:
+		return fmt.Errorf("%d bytes: %w", len(p.Raw), ErrBadEvent)
+	}
+	return nil
+}
+
+func repeated(f *Fact) Outcome {
+	if !f.Has(FactBody) && f.Has(FactDeleted) {
+		return Deleted
+	}
+	return Duplicate
+}
+
+// vanished says whether the author asked for everything up to this time to be forgotten. NIP-62.
+func (g *group) vanished(p *nip90.Parsed) (bool, error) {
+	v, err := g.Value(vanishKey(p.Author))
+	if err != nil || len(v) < timeLen {
+		return false, err
+	}
+	return p.CreatedAt <= getTime(v), nil
+}
+
+// judge decides what becomes of a new event: Stored, Stale, FactOnly, or Deleted with the deleting event.
+func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
+	if kind := p.Event.Kind; kind != kindDeletion && kind != kindVanish {
+		tomb, err := g.Value(tombKey(p.Author, p.ID))
+		if err != nil {
+			return 0, nip90.ID{}, err
+		}
+		if len(tomb) >= idLen {
+			return Deleted, nip90.ID(tomb[:idLen]), nil
+		}
+	}
+	d, addressed := addressOf(p.Event.Kind, tags)
+	if addressed {
+		tomb, err := g.Value(addrTombKey(p.Author, uint16(p.Event.Kind), d))
+		if err != nil {
+			return 0, nip90.ID{}, err
+		}
+		if len(tomb) >= timeLen+idLen && p.CreatedAt <= getTime(tomb) {
+			return Deleted, nip90.ID(tomb[timeLen : timeLen+idLen]), nil
+		}
+	}
+	if p.Expires != 0 && p.Expires <= g.now {
+		return FactOnly, nip90.ID{}, nil
+	}
+	if addressed {
+		stale, err := g.stale(p, d)
+		if err != nil || stale {
+			return Stale, nip90.ID{}, err
+		}
+	}
+	return Stored, nip90.ID{}, nil
+}
+
+// stale says whether a newer version of the address is served. One that has expired is as good as gone, swept or not.
+func (g *group) stale(p *nip90.Parsed, d [32]byte) (bool, error) {
+	head, err := g.Value(replaceKey(uint16(p.Event.Kind), p.Author, d))
+	here := placeOf(p.CreatedAt, p.ID)
+	if err != nil || len(head) != placeLen || string(head) > string(here[:]) {
+		return false, err
+	}
+	f, ok, err := g.Fact(nip90.ID(head[timeLen:]))
+	return ok && (f.Expires == 0 || f.Expires > g.now), err
+}
+
+// bodiless keeps the fact of an event that came too late to be served.
+func (g *group) bodiless(f *Fact, outcome Outcome, by nip90.ID) (Change, error) {
+	if outcome == FactOnly {
+		f.Flags |= FactBornDead
+	} else {
+		f.Flags |= FactDeleted
+	}
+	g.putFact(f)
+	g.over.set(graveKey(f.Author, placeOf(f.CreatedAt, f.ID)), nil)
+	change, err := g.apply(*f, nil)
+	if err != nil || outcome == FactOnly {
+		return change, err
+	}
+	more, err := g.unapply(*f, LossDeleted, by)
+	change.Merge(more)
+	return change, err
+}
+
+func (g *group) store(p *nip90.Parsed, f *Fact, tags []byte) (Change, error) {
+	f.Flags |= FactBody
+	var change Change
+	here := placeOf(p.CreatedAt, p.ID)
+	kind := uint16(f.Kind)
+	if d, addressed := addressOf(f.Kind, tags); addressed {
+		var err error
+		if change, err = g.replace(f, here, d); err != nil {
+			return change, err
+		}
+	}
+	g.putFact(f)
+	g.over.set(eventKey(nil, &here, kind), appendBody(nil, p.Author, f.Expires, p.Raw))
+	b := body{Raw: Raw{Head: Head{ID: p.ID, PubKey: p.Author, CreatedAt: p.CreatedAt, Expires: f.Expires, Kind: f.Kind}}, tags: tags}
+	indexKeys(&b, func(key []byte) { g.over.set(key, nil) })
+	if f.Expires != 0 {
+		g.over.set(expiryKey(f.Expires, f.ID), nil)
+	}
+	g.deltas = append(g.deltas, kindDelta{kind, 1})
+
+	var more Change
+	var err error
+	switch f.Kind {
+	case kindDeletion:
+		more, err = g.obeyDeletion(f, tags)
+	case kindVanish:
+		err = g.obeyVanish(f, tags)
+	}
+	change.Merge(more)
+	if err != nil {
+		return change, err
+	}
+	more, err = g.apply(*f, p)
+	change.Merge(more)
+	return change, err
+}
+
+// replace makes f the version of its address and removes the body of the one before.
+func (g *group) replace(f *Fact, here place, d [32]byte) (Change, error) {
+	key := replaceKey(uint16(f.Kind), f.Author, d)
+	head, err := g.Value(key)
+	if err != nil {
+		return Change{}, err
+	}
+	var change Change
+	if len(head) == placeLen {
+		old, ok, err := g.Fact(nip90.ID(head[timeLen:]))
+		if err != nil {
+			return Change{}, err
+		}
+		if ok && old.Has(FactBody) {
+			if change, err = g.removeBody(&old, LossReplaced, f.ID); err != nil {
+				return change, err
+			}
+		}
+	}
+	g.over.set(key, here[:])
+	return change, nil
+}
+
+func (g *group) apply(f Fact, p *nip90.Parsed) (Change, error) {
+	if g.s.o.Indexer == nil {
+		return Change{}, nil
+	}
+	change, err := g.s.o.Indexer.Apply(g, f, p)
+	if err == nil {
+		err = g.foreign
+	}
+	if err != nil {
+		return change, fmt.Errorf("index event %s: %w", f.ID, err)
+	}
+	return change, nil
+}
+
+func (g *group) unapply(f Fact, why Loss, by nip90.ID) (Change, error) {
+	if g.s.o.Indexer == nil {
+		return Change{}, nil
+	}
+	change, err := g.s.o.Indexer.Remove(g, f, why, by)
+	if err == nil {
+		err = g.foreign
+	}
+	if err != nil {
+		return change, fmt.Errorf("index loss of event %s: %w", f.ID, err)
+	}
+	return change, nil
+}
+
+// obeyDeletion removes what a kind 5 names, as far as it is its author's, and leaves tombstones for what is still to
+// come. NIP-09.
+func (g *group) obeyDeletion(del *Fact, tags []byte) (Change, error) {
+	var change Change
+	var removed int
+	w := walkTags(tags)
+	for t, ok := w.next(); ok; t, ok = w.next() {
+		letter, single := letterOf(t.name)
+		if !single || !t.hasValue {
+			continue
+		}
+		var more Change
+		var n int
+		var err error
+		switch letter {
+		case 'e':
+			more, n, err = g.deleteID(del, plain(t.value), removed < inlineDeletions)
+		case 'a':
+			more, n, err = g.deleteAddress(del, string(plain(t.value)), removed < inlineDeletions)
+		}
+		if err != nil {
+			return change, err
+		}
+		change.Merge(more)
+		removed += n
+	}
+	if removed > inlineDeletions {
+		g.over.set(taskKey(taskDelete, del.ID), binary.AppendUvarint(nil, 0))
+	}
+	return change, nil
+}
+
+// deleteID returns how many bodies went, or have to go when now is false.
+func (g *group) deleteID(del *Fact, value []byte, now bool) (Change, int, error) {
+	id, ok := hexID(value)
+	if !ok || id == del.ID {
+		return Change{}, 0, nil
+	}
+	f, known, err := g.Fact(id)
+	if err != nil {
+		return Change{}, 0, err
+	}
+	switch {
+	case !known:
+		g.over.set(tombKey(del.Author, id), appendTime(append([]byte(nil), del.ID[:]...), del.CreatedAt))
+		return Change{}, 0, nil
+	case f.Author != del.Author || f.Kind == kindDeletion || f.Kind == kindVanish || f.Has(FactDeleted):
+		return Change{}, 0, nil
+	case !now:
+		return Change{}, 1, nil
+	}
+	change, err := g.markDeleted(&f, del.ID)
+	return change, 1, err
+}
+
+func (g *group) deleteAddress(del *Fact, value string, now bool) (Change, int, error) {
+	kind, d, ok := ownAddress(value, del.Author)
+	if !ok {
+		return Change{}, 0, nil
+	}
+	key := addrTombKey(del.Author, kind, d)
+	old, err := g.Value(key)
+	if err != nil {
+		return Change{}, 0, err
+	}
+	if len(old) < timeLen || getTime(old) < del.CreatedAt {
+		g.over.set(key, append(appendTime(nil, del.CreatedAt), del.ID[:]...))
+	}
+	head, err := g.Value(replaceKey(kind, del.Author, d))
+	if err != nil || len(head) != placeLen {
+		return Change{}, 0, err
+	}
+	p := place(head)
+	if p.time() > del.CreatedAt {
+		return Change{}, 0, nil
+	}
+	if !now {
+		return Change{}, 1, nil
+	}
+	f, ok, err := g.Fact(p.id())
+	if err != nil || !ok {
+		return Change{}, 0, err
+	}
+	change, err := g.markDeleted(&f, del.ID)
+	return change, 1, err
+}
+
+// ownAddress reads kind:pubkey:d; false unless it is an address of this author.
+func ownAddress(value string, author nip90.PubKey) (kind uint16, d [32]byte, ok bool) {
+	k, rest, ok1 := strings.Cut(value, ":")
+	pk, name, ok2 := strings.Cut(rest, ":")
+	n, err := strconv.ParseUint(k, 10, 16)
+	if !ok1 || !ok2 || err != nil || pk != author.String() {
+		return 0, d, false
+	}
+	switch {
+	case isAddressable(int(n)):
+		return uint16(n), sha256.Sum256([]byte(name)), true
+	case isReplaceable(int(n)):
+		return uint16(n), sha256.Sum256(nil), true
+	}
+	return 0, d, false
+}
+
+// obeyVanish notes that everything of the author up to now is to be erased, and refused from here on. NIP-62.
+func (g *group) obeyVanish(f *Fact, tags []byte) error {
+	if !g.s.vanishesHere(tags) {
+		return nil
+	}
+	row := append(appendTime(nil, f.CreatedAt), f.ID[:]...)
+	old, err := g.Value(vanishKey(f.Author))
+	if err != nil {
+		return err
+	}
+	if len(old) >= timeLen && getTime(old) >= f.CreatedAt {
+		return nil
+	}
+	g.over.set(vanishKey(f.Author), row)
+	g.over.set(taskKey(taskVanish, f.Author), row)
+	g.vanish = append(g.vanish, vanishing{f.Author, f.CreatedAt})
+	return nil
+}
+
+func (s *Store) vanishesHere(tags []byte) bool {
+	w := walkTags(tags)
+	for t, ok := w.next(); ok; t, ok = w.next() {
+		if string(plain(t.name)) != "relay" || !t.hasValue {
+			continue
+		}
+		value := string(plain(t.value))
+		if value == allRelays {
+			return true
+		}
+		if s.o.VanishURL != "" && nostr.NormalizeURL(value) == nostr.NormalizeURL(s.o.VanishURL) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"dvmrelay/index"
+	"dvmrelay/store"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// problem writes an error outside of the API's own operations. RFC 9457.
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	// whoever asked may be gone; there is nobody else to tell
+	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+// Watched says which upstream was listened to while a job was not seen.
+type Watched struct {
+	URL        string `json:"url"`
+	State      string `json:"state"`
+	HeardSince int64  `json:"heard_since,omitempty"`
+}
+
+// unseen is the answer for a job that never came: what this relay was listening to. RFC 9457 with one more member.
+type unseen struct {
+	huma.ErrorModel
+	Watched []Watched `json:"watched"`
+}
+
+func (s *site) unseen(detail string) error {
+	e := &unseen{ErrorModel: huma.ErrorModel{Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound, Detail: detail}, Watched: []Watched{}}
+	for _, u := range s.d.Upstreams() {
+		e.Watched = append(e.Watched, Watched{URL: u.URL, State: u.State, HeardSince: u.HeardSince})
+	}
+	return e
+}
+
+// failed gives an error its place in HTTP. What a stranger can cause is 4xx; the store's own trouble is logged, not told.
+func (s *site) failed(err error) error {
+	var told huma.StatusError
+	switch {
+	case errors.As(err, &told):
+		return err
+	case errors.Is(err, index.ErrCursor):
+		return huma.Error400BadRequest("cursor: " + index.ErrCursor.Error())
+	case errors.Is(err, errBusy), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("busy, try again in a moment"), http.Header{"Retry-After": {"2"}})
+	}
+	s.d.Log.Error("request failed", "err", err)
+	return huma.Error500InternalServerError("the relay could not read its store")
+}
+
+// view reads the store when there is room for one more reader.
+func (s *site) view(ctx context.Context, fn func(store.Reader) error) error {
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	select {
+	case s.busy <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errBusy
+	}
+	defer func() { <-s.busy }()
+	return s.d.View(fn)
+}

@@ -1,0 +1,149 @@
+// Package web is the door for browsers and programs that speak HTTP: the API under /api/v1 with its OpenAPI document,
+// health, a first page that is whole without JavaScript, and on a port of its own metrics and profiles.
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"dvmrelay/index"
+	"dvmrelay/store"
+)
+
+// Options configure the web door. The toml keys stand in section [web].
+type Options struct {
+	// Inputs is how much of a job's input pages and summaries show: "show", "truncate" (default) or "hide".
+	Inputs string `toml:"inputs"`
+}
+
+// The values of Options.Inputs.
+const (
+	InputsShow     = "show"
+	InputsTruncate = "truncate"
+	InputsHide     = "hide"
+)
+
+// DefaultOptions are the options of a relay without a configuration file.
+func DefaultOptions() Options { return Options{Inputs: InputsTruncate} }
+
+// Validate returns every fault, joined; each begins with its toml key.
+func (o Options) Validate() error {
+	switch o.Inputs {
+	case InputsShow, InputsTruncate, InputsHide:
+		return nil
+	}
+	return fmt.Errorf(`web.inputs: %q: must be "show", "truncate" or "hide"`, o.Inputs)
+}
+
+// Upstream is what is known of one upstream. DESIGN's shape of the HTTP API; times are unix seconds.
+type Upstream struct {
+	URL         string            `json:"url" doc:"The upstream relay."`
+	State       string            `json:"state" enum:"connecting,backfilling,live,refused,waiting"`
+	Reason      string            `json:"reason,omitempty" doc:"One word on why it is not live."`
+	HeardSince  int64             `json:"heard_since,omitempty" doc:"Heard without a break since then; absent while it is not."`
+	LastEventAt int64             `json:"last_event_at,omitempty" doc:"When an event last came from it."`
+	LagSeconds  int64             `json:"lag_seconds" doc:"How long ago it was last heard completely; 0 while it is heard."`
+	Accepted    uint64            `json:"accepted"`
+	Duplicates  uint64            `json:"duplicates"`
+	Ignored     uint64            `json:"ignored" doc:"Stale, deleted or expired events."`
+	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events by reason."`
+	Connects    uint64            `json:"connects" doc:"Connections made since the relay started."`
+	Backfill    *Backfill         `json:"backfill,omitempty"`
+}
+
+// Backfill is how far the past of an upstream was read.
+type Backfill struct {
+	Done  bool  `json:"done"`
+	Until int64 `json:"until,omitempty" doc:"What is newer than this was read."`
+}
+
+// Deps are what the web door shows. View, Index and Now are needed; the rest may be nil.
+type Deps struct {
+	// View gives a consistent view of the store, which ends with fn.
+	View      func(fn func(store.Reader) error) error
+	Index     *index.Index
+	Upstreams func() []Upstream
+	// Ready is nil once the relay serves.
+	Ready func() error
+	Now   func() time.Time
+	Log   *slog.Logger
+
+	Name        string // of the relay, for people
+	Description string
+	RelayURL    string // ws:// or wss://; empty = told from the request
+	Version     string
+}
+
+// maxBusy bounds the requests that read the store at once; the rest wait, for at most maxWait.
+const (
+	maxBusy = 64
+	maxWait = 3 * time.Second
+)
+
+// New makes the handler of the relay's port for everything that is neither websocket nor NIP-11 nor NIP-86.
+func New(o Options, d Deps) http.Handler {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Upstreams == nil {
+		d.Upstreams = func() []Upstream { return nil }
+	}
+	if d.Ready == nil {
+		d.Ready = func() error { return nil }
+	}
+	if d.Name == "" {
+		d.Name = "dvmrelay"
+	}
+	s := &site{o: o, d: d, busy: make(chan struct{}, maxBusy), fresh: make(chan struct{}, 1)}
+	mux := http.NewServeMux()
+	s.api(mux)
+	s.health(mux)
+	s.pages(mux)
+	return secured(s.recovered(mux))
+}
+
+type site struct {
+	o     Options
+	d     Deps
+	busy  chan struct{}
+	fresh chan struct{} // held by whoever reads the overview anew
+	last  lastOverview
+}
+
+// errBusy means that too many requests read the store already.
+var errBusy = errors.New("busy, try again")
+
+// secured sets what every answer carries.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovered turns a panic into an answer, so that one request takes nothing else along.
+func (s *site) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(p)
+			}
+			s.d.Log.Error("request ended in a panic", "path", r.URL.Path, "panic", p)
+			problem(w, http.StatusInternalServerError, "this request ran into a fault of the relay")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
