@@ -1,0 +1,60 @@
+package main
+
+import (
+	"dvmrelay/relay"
+	"dvmrelay/web"
+)
+
+// figures gives the relay's gauges the names that Prometheus knows them by.
+func figures(r *relay.Relay) web.GaugesFunc {
+	return func() []web.Figure {
+		g := r.Gauges()
+		now := func(name, help string, v int64) web.Figure {
+			return web.Figure{Name: "dvmrelay_" + name, Help: help, Value: float64(v)}
+		}
+		total := func(name, help string, v int64) web.Figure {
+			return web.Figure{Name: "dvmrelay_" + name + "_total", Help: help, Total: true, Value: float64(v)}
+		}
+		out := []web.Figure{
+			now("relay_sockets", "Open websockets.", g.Sockets),
+			now("relay_subscriptions", "Live subscriptions.", g.Subscriptions),
+			now("relay_inflight_events", "Events being judged.", g.InFlight),
+			now("relay_waiting_reqs", "REQ and COUNT waiting for their answer.", g.Answering),
+			now("relay_unannounced_commits", "Commits not yet told to live subscribers.", g.AnnounceQueued),
+			total("relay_opened_sockets", "Websockets opened.", g.Opened),
+			total("relay_refused_sockets", "Websocket handshakes refused.", g.RefusedSockets),
+			total("relay_messages", "Messages received.", g.Messages),
+			total("relay_malformed_messages", "Messages that could not be read.", g.Malformed),
+			total("relay_received_bytes", "Bytes received over websockets.", g.BytesIn),
+			total("relay_sent_bytes", "Bytes sent over websockets.", g.BytesOut),
+			total("relay_writes", "System calls that sent something.", g.Writes),
+			total("relay_reqs", "REQ messages.", g.Reqs),
+			total("relay_counts", "COUNT messages.", g.Counts),
+			total("relay_closed", "CLOSED messages sent.", g.Closed),
+			total("relay_stored_events_sent", "Stored events sent.", g.StoredSent),
+			total("relay_live_events_sent", "Live events sent.", g.Delivered),
+			total("relay_auths", "Keys that authenticated.", g.Auths),
+			total("relay_failed_auths", "AUTH messages refused.", g.AuthFails),
+			total("relay_verified_signatures", "Signatures checked.", g.Verified),
+			total("relay_bad_signatures", "Signatures that were wrong.", g.BadSignatures),
+			total("relay_accepted_events", "Events accepted.", g.Accepted),
+			total("relay_duplicate_events", "Events that were here already.", g.Duplicates),
+		}
+		for why, n := range g.Dropped {
+			f := total("relay_dropped_sockets", "Websockets ended by the relay, by reason.", n)
+			f.Labels = []web.Label{{Name: "reason", Value: why}}
+			out = append(out, f)
+		}
+		for prefix, n := range g.Refused {
+			f := total("relay_refused_events", "Events refused, by NIP-01 prefix.", n)
+			f.Labels = []web.Label{{Name: "prefix", Value: prefix}}
+			out = append(out, f)
+		}
+		for rule, n := range g.RefusedByRule {
+			f := total("policies_refusals", "Refusals by rule.", int64(n))
+			f.Labels = []web.Label{{Name: "rule", Value: rule}}
+			out = append(out, f)
+		}
+		return out
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"dvmrelay/config"
+	"dvmrelay/control"
+	"dvmrelay/index"
+	"dvmrelay/mirror"
+	"dvmrelay/nip90"
+	"dvmrelay/policies"
+	"dvmrelay/relay"
+	"dvmrelay/store"
+	"dvmrelay/web"
+)
+
+// hub is every part of the relay, joined. Nothing runs yet.
+type hub struct {
+	cfg    config.Config
+	log    *slog.Logger
+	store  *store.Store
+	index  *index.Index
+	rules  *policies.Set
+	relay  *relay.Relay
+	mirror *mirror.Mirror
+}
+
+// openHub opens the store and joins the parts over it. Close it when it has run.
+func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
+	h := &hub{cfg: cfg, log: log}
+	cfg.Index.Now = time.Now
+	h.index = index.New(cfg.Index)
+	var err error
+	if h.rules, err = policies.New(cfg.Rules(), policies.Deps{Standing: policies.View(h.known)}); err != nil {
+		return nil, err
+	}
+	cfg.Store.Log, cfg.Store.Indexer = log, h.index
+	cfg.Store.Admit = func(t store.Txn, p *nip90.Parsed) error { return h.rules.Admit(h.index.Known(t), p) }
+	cfg.Store.Committed = func(version uint64, cs []store.Commit) { h.relay.Committed(version, cs) }
+	if h.store, err = store.Open(cfg.Store); err != nil {
+		if errors.Is(err, store.ErrLocked) {
+			err = &coded{exitLocked, err}
+		}
+		return nil, err
+	}
+	if err := h.join(); err != nil {
+		return nil, errors.Join(err, h.store.Close())
+	}
+	return h, nil
+}
+
+// join makes what stands on the store.
+func (h *hub) join() (err error) {
+	site := web.New(h.cfg.Web, web.Deps{
+		View: h.store.View, Index: h.index, Upstreams: h.upstreams, Log: h.log,
+		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
+	})
+	h.cfg.Relay.Sync = h.cfg.Store.Sync
+	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: site})
+	if err != nil {
+		return fmt.Errorf("open relay: %w", err)
+	}
+	h.cfg.Mirror.Log = h.log
+	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
+	return nil
+}
+
+// close closes what openHub opened.
+func (h *hub) close() error { return h.store.Close() }
+
+// known opens a view of what was met before.
+func (h *hub) known() (policies.Known, func()) {
+	snap := h.store.Snapshot()
+	return h.index.Known(snap), snap.Close
+}
+
+// local answers commands from this hub's own store.
+func (h *hub) local() *control.Local {
+	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit}
+}
+
+// upstreams is what the web door shows of the mirror.
+func (h *hub) upstreams() []web.Upstream {
+	list := h.mirror.Upstreams()
+	out := make([]web.Upstream, 0, len(list))
+	for _, u := range list {
+		up := web.Upstream{
+			URL: u.URL, State: u.State, Reason: u.Reason, HeardSince: u.HeardSince, LastEventAt: u.LastEventAt, LagSeconds: u.LagSeconds,
+			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Rejected: u.Rejected, Connects: u.Connects,
+		}
+		if u.Backfill != nil {
+			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}
+		}
+		out = append(out, up)
+	}
+	return out
+}
+
+// stage is one part that runs.
+type stage struct {
+	name string
+	run  func(context.Context) error
+}
+
+// runStages starts stages in order and, when ctx ends or one of them fails, ends them in reverse: each is told, and has
+// returned, before the one below it is told.
+func runStages(ctx context.Context, stages []stage) error {
+	type running struct {
+		cancel context.CancelFunc
+		done   chan error
+	}
+	failed := make(chan struct{}, len(stages))
+	up := make([]running, len(stages))
+	for i, s := range stages {
+		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		r := running{cancel, make(chan error, 1)}
+		go func() {
+			r.done <- s.run(sctx)
+			failed <- struct{}{}
+		}()
+		up[i] = r
+	}
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	}
+	var all error
+	for i := len(stages) - 1; i >= 0; i-- {
+		up[i].cancel()
+		if err := <-up[i].done; err != nil && !errors.Is(err, context.Canceled) {
+			all = errors.Join(all, fmt.Errorf("%s: %w", stages[i].name, err))
+		}
+	}
+	return all
+}
