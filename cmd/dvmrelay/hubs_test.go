@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,6 +98,8 @@ func cmdHub(ts *testscript.TestScript, neg bool, args []string) {
 	for _, a := range args[1:] {
 		if k, _, ok := strings.Cut(a, "="); ok && k == strings.ToUpper(k) && !strings.HasPrefix(a, "-") {
 			cmd.Env = append(cmd.Env, a)
+		} else if unset, ok := strings.CutPrefix(a, "-DVMRELAY_"); ok {
+			cmd.Env = slices.DeleteFunc(cmd.Env, func(e string) bool { return strings.HasPrefix(e, "DVMRELAY_"+unset+"=") })
 		} else {
 			cmd.Args = append(cmd.Args, a)
 		}
@@ -155,7 +158,7 @@ func cmdStop(ts *testscript.TestScript, _ bool, args []string) {
 	if p.err != nil {
 		ts.Fatalf("hub %s ended with %v\n%s", args[0], p.err, p.log)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".log"), []byte(p.log.String()), 0o600))
+	writeFile(ts, args[0]+".log", p.log.String())
 }
 
 func cmdHup(ts *testscript.TestScript, _ bool, args []string) {
@@ -179,7 +182,7 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	if neg != (err != nil) {
 		ts.Fatalf("get %s: %v", args[1], err)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b, 0o600))
+	writeFile(ts, args[2], string(b))
 }
 
 // cmdAwait polls a page until it holds a text: await NAME PATH TEXT.
@@ -241,6 +244,10 @@ func cmdSplit(ts *testscript.TestScript, _ bool, args []string) {
 			live = append(live, line...)
 		}
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), live, 0o600))
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), dead, 0o600))
+	writeFile(ts, args[1], string(live))
+	writeFile(ts, args[2], string(dead))
+}
+
+func writeFile(ts *testscript.TestScript, name, text string) {
+	ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
 }

@@ -40,6 +40,10 @@ func TestStories(t *testing.T) {
 			"await":    cmdAwait,
 			"split":    cmdSplit,
 			"awaitlog": cmdAwaitLog,
+			"exits":    cmdExits,
+			"same":     cmdSame,
+			"threads":  cmdThreads,
+			"sign":     cmdSign,
 		},
 	})
 }
