@@ -122,8 +122,8 @@ func (p *parser) filterValue(f *nostr.Filter, bit int, key, name string) bool {
 		f.Until, ok = p.time(name)
 	case filterLimit:
 		var n int64
-		n, ok = p.integer(name, 0, math.MaxInt32)
-		f.Limit, f.LimitZero = int(n), ok && n == 0
+		n, ok = p.integer(name, 0, math.MaxInt64)
+		f.Limit, f.LimitZero = int(min(n, math.MaxInt32)), ok && n == 0
 	case filterSearch:
 		if p.peek() != '"' {
 			return p.wrongType(name, "a string")
@@ -193,36 +193,10 @@ func (p *parser) time(name string) (*nostr.Timestamp, bool) {
 // AppendFilter appends f as JSON: the inverse of ParseFilter. Keys stand in a fixed order.
 func AppendFilter(dst []byte, f nostr.Filter) []byte {
 	dst = append(dst, '{')
-	begin := len(dst)
-	key := func(k string) {
-		if len(dst) > begin {
-			dst = append(dst, ',')
-		}
-		dst = append(AppendString(dst, k), ':')
-	}
-	list := func(k string, values []string) {
-		if values == nil {
-			return
-		}
-		key(k)
-		dst = append(dst, '[')
-		for i, v := range values {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = AppendString(dst, v)
-		}
-		dst = append(dst, ']')
-	}
-	number := func(k string, n int64) {
-		key(k)
-		dst = strconv.AppendInt(dst, n, 10)
-	}
-	list("ids", f.IDs)
-	list("authors", f.Authors)
+	dst = appendList(dst, "ids", f.IDs)
+	dst = appendList(dst, "authors", f.Authors)
 	if f.Kinds != nil {
-		key("kinds")
-		dst = append(dst, '[')
+		dst = append(appendKey(dst, "kinds"), '[')
 		for i, k := range f.Kinds {
 			if i > 0 {
 				dst = append(dst, ',')
@@ -237,20 +211,42 @@ func AppendFilter(dst []byte, f nostr.Filter) []byte {
 	}
 	slices.Sort(letters)
 	for _, letter := range letters {
-		list("#"+letter, f.Tags[letter])
+		dst = appendList(dst, "#"+letter, f.Tags[letter])
 	}
 	if f.Since != nil {
-		number("since", int64(*f.Since))
+		dst = strconv.AppendInt(appendKey(dst, "since"), int64(*f.Since), 10)
 	}
 	if f.Until != nil {
-		number("until", int64(*f.Until))
+		dst = strconv.AppendInt(appendKey(dst, "until"), int64(*f.Until), 10)
 	}
 	if f.Limit > 0 || f.LimitZero {
-		number("limit", int64(f.Limit))
+		dst = strconv.AppendInt(appendKey(dst, "limit"), int64(f.Limit), 10)
 	}
 	if f.Search != "" {
-		key("search")
-		dst = AppendString(dst, f.Search)
+		dst = AppendString(appendKey(dst, "search"), f.Search)
 	}
 	return append(dst, '}')
+}
+
+// appendKey appends a key and its colon, and a comma unless it is the object's first: no value ends in an opening brace.
+func appendKey(dst []byte, key string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	return append(AppendString(dst, key), ':')
+}
+
+// appendList appends a key with an array of strings; a nil list is left out.
+func appendList(dst []byte, key string, values []string) []byte {
+	if values == nil {
+		return dst
+	}
+	dst = append(appendKey(dst, key), '[')
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendString(dst, v)
+	}
+	return append(dst, ']')
 }

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"dvmrelay/relay/live"
@@ -59,6 +60,23 @@ func BenchmarkPublish(b *testing.B) {
 				b.ReportMetric(float64(delivered), "deliveries")
 			})
 		}
+	}
+}
+
+// BenchmarkSubscriptionMemory reports what one subscription of the mix keeps, in bytes.
+func BenchmarkSubscriptionMemory(b *testing.B) {
+	const n = 10_000
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for b.Loop() {
+		before := heap()
+		x := mixed(b, n)
+		b.ReportMetric(float64(heap()-before)/n, "bytes/subscription")
+		runtime.KeepAlive(x)
 	}
 }
 

@@ -130,7 +130,7 @@ func TestPublish_LikeNaive(t *testing.T) {
 	x, box := live.New(live.Options{}), new(inbox)
 	subs := make(map[string]held)
 	matches := 0
-	for step := range 6000 {
+	for step := range 3000 {
 		id := fmt.Sprint(rng.IntN(150))
 		switch rng.IntN(4) {
 		case 0:
