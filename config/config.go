@@ -12,6 +12,7 @@ import (
 	"dvmrelay/policies"
 	"dvmrelay/relay"
 	"dvmrelay/store"
+	"dvmrelay/web"
 )
 
 // Config is everything that can be configured, one field for each section. Fields without a toml tag are not read.
@@ -24,7 +25,7 @@ type Config struct {
 	Limits   policies.Limits      `toml:"limits"`
 	Index    index.Options        `toml:"index"`
 	Mirror   mirror.Options       `toml:"mirror"`
-	Web      Web                  `toml:"web"`
+	Web      web.Options          `toml:"web"`
 	Log      Log                  `toml:"log"`
 }
 
@@ -51,7 +52,7 @@ func Default() Config {
 		Limits:   rules.Limits,
 		Index:    defaultIndex(),
 		Mirror:   mirror.DefaultOptions(),
-		Web:      defaultWeb(),
+		Web:      web.DefaultOptions(),
 		Log:      Log{Level: "info", Format: "auto"},
 	}
 }
@@ -62,7 +63,7 @@ func (c Config) Rules() policies.Options {
 }
 
 // Validate returns every fault of an address to listen on. A port alone, ":3334", is every address of the machine.
-func (o Ops) Validate() error { return checkListen("ops.listen", o.Listen, true) }
+func (o Ops) Validate() error { return checkListen("ops.listen", o.Listen) }
 
 // SlogLevel is the level as slog knows it.
 func (o Log) SlogLevel() (slog.Level, error) {

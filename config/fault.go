@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Fault is one thing wrong with the configuration, and where.
@@ -42,5 +43,20 @@ type place struct {
 }
 
 func (p place) fault(key, format string, args ...any) Fault {
-	return Fault{Source: p.source, Line: p.line, Column: p.column, Key: key, Text: fmt.Sprintf(format, args...)}
+	return Fault{Source: p.source, Line: p.line, Column: p.column, Key: key, Text: withoutSecrets(fmt.Sprintf(format, args...))}
+}
+
+// withoutSecrets hides secret keys that were written where public ones belong: faults end up on screens and in logs.
+func withoutSecrets(s string) string {
+	const mark = "nsec1"
+	var b strings.Builder
+	for {
+		at := strings.Index(strings.ToLower(s), mark)
+		if at < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:at] + mark + "...")
+		s = strings.TrimLeftFunc(s[at+len(mark):], func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' })
+	}
 }

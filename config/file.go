@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"dvmrelay/policies"
@@ -24,7 +26,7 @@ type reading struct {
 
 // read lays the file over the configuration.
 func (r *reading) read(data []byte) {
-	data = r.skipBroken(bytes.Clone(data))
+	data = r.skipBroken(data)
 	var p unstable.Parser
 	p.Reset(data)
 	var table []string
@@ -65,7 +67,7 @@ func (r *reading) skipBroken(data []byte) []byte {
 		}
 		line, column := broken.Position()
 		r.faults = append(r.faults, place{r.path, line, column}.fault("", "%s", tomlText(broken)))
-		if !blank(data, line) {
+		if data = withoutLine(data, line); data == nil {
 			return nil
 		}
 	}
@@ -74,29 +76,39 @@ func (r *reading) skipBroken(data []byte) []byte {
 
 func tomlText(err error) string { return strings.TrimPrefix(err.Error(), "toml: ") }
 
-// blank overwrites a line with spaces, if it is a whole "key = value" or table header by itself.
-func blank(data []byte, line int) bool {
-	start := 0
-	for range line - 1 {
-		i := bytes.IndexByte(data[start:], '\n')
-		if i < 0 {
-			return false
-		}
-		start += i + 1
+// brokenTable begins the name that a table gets whose header is no TOML: its keys are not judged.
+const brokenTable = "header is broken, line "
+
+// withoutLine takes one line out of a document, so that the others keep their numbers; nil when it cannot be left out
+// alone, because the value it belongs to may go on.
+func withoutLine(data []byte, line int) []byte {
+	lines := bytes.Split(data, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return nil
 	}
-	end := len(data)
-	if i := bytes.IndexByte(data[start:], '\n'); i >= 0 {
-		end = start + i
+	text := string(bytes.TrimSpace(lines[line-1]))
+	switch {
+	case text == "", strings.HasPrefix(text, "#"), strings.Contains(text, `"""`), strings.Contains(text, "'''"):
+		return nil
+	case strings.HasPrefix(text, "[") && isSyntax([]byte(text)) && !isSyntax(data):
+		return nil // a sound header in the wrong place: a value before it has no end
+	case strings.HasPrefix(text, "[") && !strings.ContainsAny(text, "=,"):
+		lines[line-1] = fmt.Appendf(nil, "[%q]", brokenTable+strconv.Itoa(line))
+	case strings.Count(text, "[") != strings.Count(text, "]"):
+		return nil
+	default:
+		lines[line-1] = nil
 	}
-	text := bytes.TrimSpace(data[start:end])
-	if len(text) == 0 || bytes.Contains(text, []byte(`"""`)) || bytes.Contains(text, []byte(`'''`)) ||
-		bytes.Count(text, []byte("[")) != bytes.Count(text, []byte("]")) {
-		return false
+	return bytes.Join(lines, []byte("\n"))
+}
+
+// isSyntax says whether text is TOML, tables and keys named twice aside.
+func isSyntax(text []byte) bool {
+	var p unstable.Parser
+	p.Reset(text)
+	for p.NextExpression() {
 	}
-	for i := start; i < end; i++ {
-		data[i] = ' '
-	}
-	return true
+	return p.Error() == nil
 }
 
 // keyOf is the key of a table or a value, part by part, and where it stands.
@@ -125,6 +137,9 @@ func (r *reading) at(p *unstable.Parser, node *unstable.Node, otherwise place) p
 // isSection says whether a table is a section, and notes the fault when it is none.
 func (r *reading) isSection(parts []string, at place) bool {
 	names := sectionNames(r.entries)
+	if len(parts) == 1 && strings.HasPrefix(parts[0], brokenTable) {
+		return false
+	}
 	if len(parts) == 1 {
 		for _, n := range names {
 			if n == parts[0] {

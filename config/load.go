@@ -3,12 +3,16 @@ package config
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 
+	"dvmrelay/index"
 	"dvmrelay/policies"
 )
 
@@ -32,8 +36,8 @@ type Flag struct {
 const maxFileBytes = 1 << 20
 
 // Load reads a configuration: flags over environment over file over defaults. Environment is as os.Environ gives it. A
-// missing file is a fault only if it was named explicitly. Every fault is returned, in the order of the sources; the
-// configuration is usable only when there is none.
+// missing file is a fault only if it was named explicitly. Every fault is returned, those of the file first and in its
+// order; the configuration is usable only when there is none.
 func Load(path string, explicit bool, env []string, flags ...Flag) (Config, []Fault) {
 	c := Default()
 	r := &reading{path: path, entries: entries(&c), places: map[string]place{}}
@@ -42,7 +46,6 @@ func Load(path string, explicit bool, env []string, flags ...Flag) (Config, []Fa
 	} else {
 		r.read(data)
 	}
-	slices.SortStableFunc(r.faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })
 	r.overlayEnv(env)
 	r.overlayFlags(flags)
 	broken := map[string]bool{}
@@ -54,7 +57,16 @@ func Load(path string, explicit bool, env []string, flags ...Flag) (Config, []Fa
 			r.faults = append(r.faults, f)
 		}
 	}
+	slices.SortStableFunc(r.faults, inFileFirst)
 	return c, r.faults
+}
+
+// inFileFirst puts the faults of the file first, from its top to its end, and leaves the others in their order.
+func inFileFirst(a, b Fault) int {
+	if a.Line > 0 && b.Line > 0 {
+		return cmp.Compare(a.Line, b.Line)
+	}
+	return cmp.Compare(min(b.Line, 1), min(a.Line, 1))
 }
 
 func readFile(path string, explicit bool) ([]byte, *Fault) {
@@ -151,6 +163,8 @@ func faultsOf(section any) []error {
 		return flatten(v.Validate())
 	case interface{ Validate() []error }:
 		return v.Validate()
+	case index.Options:
+		return indexFaults(v)
 	}
 	return nil
 }
@@ -162,5 +176,47 @@ func located(err error, places map[string]place) Fault {
 		return Fault{Text: err.Error()}
 	}
 	bare, _, _ := strings.Cut(key, "[")
-	return places[bare].fault(key, "%s", text)
+	at, ok := places[bare]
+	if !ok {
+		at = mentioned(text, places)
+	}
+	return at.fault(key, "%s", text)
+}
+
+// mentioned is the place of a key that a text speaks of: a default can be at fault only beside something written.
+func mentioned(text string, places map[string]place) place {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == ':' }) {
+		if at, ok := places[word]; ok {
+			return at
+		}
+	}
+	return place{}
+}
+
+// Warnings are what is accepted but probably not meant, each naming its toml key.
+func (c Config) Warnings() []string {
+	var out []string
+	sections := reflect.ValueOf(c)
+	for i := range sections.NumField() {
+		if w, ok := sections.Field(i).Interface().(interface{ Warnings() []string }); ok {
+			out = append(out, w.Warnings()...)
+		}
+	}
+	if isPublic(c.Relay.Listen) && c.Relay.URL == "" {
+		out = append(out, fmt.Sprintf("relay.url: is empty while relay.listen, %q, is open to others: authentication (NIP-42) is off", c.Relay.Listen))
+	}
+	if isPublic(c.Ops.Listen) {
+		out = append(out, fmt.Sprintf("ops.listen: %q is open to others: metrics and profiles are served without authentication", c.Ops.Listen))
+	}
+	return out
+}
+
+// isPublic says whether an address to listen on can be reached from other machines.
+func isPublic(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "localhost" {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err != nil || !ip.IsLoopback()
 }

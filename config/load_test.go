@@ -100,25 +100,50 @@ func TestLoad_FaultsOfAFile(t *testing.T) {
 		{
 			"what the sections say, with lines", "[mirror]\nbackfill = \"-1h\"\nupstreams = [\"wss://ok.example\", \"http://no.example\"]\n\n[limits]\nmax_limit = 100\ntags = -1\n[store]\nsync = \"maybe\"\n",
 			[]string{
-				`dvmrelay.toml:9:1: store.sync: "maybe": must be "batch" or "none"`,
-				`dvmrelay.toml:7:1: limits.tags: -1: must not be negative`,
-				`limits.default_limit: 500: must not be above limits.max_limit, 100`,
-				`dvmrelay.toml:3:1: mirror.upstreams[1]: "http://no.example": must begin with ws:// or wss://`,
 				`dvmrelay.toml:2:1: mirror.backfill: -1h0m0s: must not be negative`,
+				`dvmrelay.toml:3:1: mirror.upstreams[1]: "http://no.example": must begin with ws:// or wss://`,
+				`dvmrelay.toml:6:1: limits.default_limit: 500: must not be above limits.max_limit, 100`,
+				`dvmrelay.toml:7:1: limits.tags: -1: must not be negative`,
+				`dvmrelay.toml:9:1: store.sync: "maybe": must be "batch" or "none"`,
 			},
 		},
 		{
 			"broken lines beside other faults", "[relay]\nlisten = \"127.0.0.1:1\nnam = \"x\"\nurl = = 3\n[limits]\ntags = -1\n",
 			[]string{
-				`dvmrelay.toml:2:10: unterminated basic string`,
+				`dvmrelay.toml:2:22: basic strings cannot have new lines`,
 				`dvmrelay.toml:3:1: unknown key "relay.nam", did you mean "relay.name"`,
-				`dvmrelay.toml:4:7: X`,
+				`dvmrelay.toml:4:7: unexpected character U+003D '=' at start of value`,
 				`dvmrelay.toml:6:1: limits.tags: -1: must not be negative`,
 			},
 		},
 		{
+			"a broken header", "[relay\nlisten = \"x\"\n[log]\nlevel = \"loud\"\n",
+			[]string{
+				`dvmrelay.toml:1:7: expected ']' to close table name`,
+				`dvmrelay.toml:4:1: log.level: "loud": must be debug, info, warn or error`,
+			},
+		},
+		{
+			"an array without an end", "[kinds]\nallow = [1,\n[log]\nlevl = \"loud\"\n",
+			[]string{`dvmrelay.toml:3:2: unexpected character U+006C 'l' at start of value`},
+		},
+		{
 			"twice", "[log]\nlevel = \"info\"\nlevel = \"warn\"\n",
-			[]string{`dvmrelay.toml:3:1: X`},
+			[]string{`dvmrelay.toml:3:1: key level is already defined`},
+		},
+		{
+			"a section that says nothing of itself", "[index]\nstalled_after = 0\n[ops]\nlisten = \"here\"\n",
+			[]string{
+				`dvmrelay.toml:2:1: index.stalled_after: 0s: must be positive`,
+				`dvmrelay.toml:4:1: ops.listen: "here": is no address, write host:port such as "127.0.0.1:3334"`,
+			},
+		},
+		{
+			"a secret key among the administrators", "[relay]\nadmins = [\"NSEC1QQQ\"]\n[log]\nlevel = \"nsec1abc nsec1def\"\n",
+			[]string{
+				`dvmrelay.toml:2:1: relay.admins: "nsec1...": is no public key: write npub or 64 hex characters`,
+				`dvmrelay.toml:4:1: log.level: "nsec1... nsec1...": must be debug, info, warn or error`,
+			},
 		},
 		{
 			"a secret key where a public one belongs is not repeated", "[policies]\ndeny = [\"nsec1qqqqqqq\"]\n",
@@ -156,9 +181,9 @@ keep_customer = false
 [store]
 free_floor = 0
 `)
-	c, faults := Load(path, true, nil)
-	wantFaults(t, path, faults, []string{`dvmrelay.toml:4:2: X`})
-	c, faults = Load(write(t, strings.Replace(mustRead(t, path), "relay.name = \"dotted\"\n", "", 1)), true, nil)
+	_, faults := Load(path, true, nil)
+	wantFaults(t, path, faults, []string{`dvmrelay.toml:4:2: table relay already exists as defined by a dotted key`})
+	c, faults := Load(write(t, strings.Replace(mustRead(t, path), "relay.name = \"dotted\"\n", "", 1)), true, nil)
 	wantFaults(t, "", faults, nil)
 	want := Default()
 	want.Web.Inputs = "hide"
@@ -225,13 +250,15 @@ func TestLoad_Environment(t *testing.T) {
 		{"value with an equals sign", []string{"DVMRELAY_RELAY_NAME=a=b"}, nil, "relay.name", `"a=b"`},
 		{"unknown", []string{"DVMRELAY_MIRROR_BACKFIL=1h"}, []string{"DVMRELAY_MIRROR_BACKFIL: unknown variable, did you mean DVMRELAY_MIRROR_BACKFILL"}, "", ""},
 		{
-			"several faults", []string{"DVMRELAY_LIMITS_TAGS=lots", "DVMRELAY_LOG_LEVEL=loud", "DVMRELAY_INDEX_KEEP_CUSTOMER=yes", "DVMRELAY_LIMITS_FILTERS="},
+			"several faults",
+			[]string{"DVMRELAY_LIMITS_TAGS=lots", "DVMRELAY_LOG_LEVEL=loud", "DVMRELAY_INDEX_KEEP_CUSTOMER=yes", "DVMRELAY_LIMITS_FILTERS="},
 			[]string{
 				`DVMRELAY_INDEX_KEEP_CUSTOMER: index.keep_customer: "yes": must be true or false`,
 				`DVMRELAY_LIMITS_FILTERS: limits.filters: "": must be a whole number`,
 				`DVMRELAY_LIMITS_TAGS: limits.tags: "lots": must be a whole number`,
 				`DVMRELAY_LOG_LEVEL: log.level: "loud": must be debug, info, warn or error`,
-			}, "", "",
+			},
+			"", "",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -273,5 +300,45 @@ func TestNearestKey(t *testing.T) {
 		if got := nearestKey(list, in); got != want && in != "" {
 			t.Errorf("nearest to %q: got %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestLoad_FaultsOfAllSourcesAtOnce(t *testing.T) {
+	path := write(t, "[log]\nlevel = \"loud\"\n[web]\ninput = 1\n")
+	_, faults := Load(path, true, []string{"DVMRELAY_WEB_INPUTS=all", "DVMRELAY_NO=1"}, Flag{"--listen", "relay.listen", "nowhere"})
+	wantFaults(t, path, faults, []string{
+		`dvmrelay.toml:2:1: log.level: "loud": must be debug, info, warn or error`,
+		`dvmrelay.toml:4:1: unknown key "web.input", did you mean "web.inputs"`,
+		`DVMRELAY_NO: unknown variable, did you mean DVMRELAY_CONFIG`,
+		`--listen: relay.listen: "nowhere": must be host:port`,
+		`DVMRELAY_WEB_INPUTS: web.inputs: "all": must be "show", "truncate" or "hide"`,
+	})
+}
+
+func TestWarnings(t *testing.T) {
+	const (
+		noURL = `relay.url: is empty while relay.listen, "0.0.0.0:1", is open to others: authentication (NIP-42) is off`
+		ops   = `ops.listen: ":2" is open to others: metrics and profiles are served without authentication`
+	)
+	for _, tc := range []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{"defaults", func(*Config) {}, nil},
+		{"public without a URL", func(c *Config) { c.Relay.Listen = "0.0.0.0:1" }, []string{noURL}},
+		{"public with a URL", func(c *Config) { c.Relay.Listen, c.Relay.URL = "0.0.0.0:1", "wss://relay.example" }, nil},
+		{"loopback", func(c *Config) { c.Relay.Listen, c.Ops.Listen = "[::1]:1", "localhost:2" }, nil},
+		{"public metrics", func(c *Config) { c.Ops.Listen = ":2" }, []string{ops}},
+		{"no metrics", func(c *Config) { c.Ops.Listen = "" }, nil},
+		{"a section's own", func(c *Config) { c.Mirror.Follow = true }, []string{"mirror.follow: not served yet, has no effect"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := Default()
+			tc.change(&c)
+			if got := c.Warnings(); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -8,24 +8,28 @@ import (
 	"dvmrelay/index"
 )
 
-// Web is section [web].
-type Web struct {
-	Inputs string `toml:"inputs"`
-}
-
-func defaultWeb() Web { return Web{Inputs: "truncate"} }
-
 func defaultIndex() index.Options {
 	return index.Options{UnansweredAfter: 10 * time.Minute, StalledAfter: 10 * time.Minute, KeepCustomer: true}
 }
 
-// checkListen says what is wrong with an address to listen on.
-func checkListen(key, addr string, mayBeEmpty bool) error {
-	if addr == "" {
-		if mayBeEmpty {
-			return nil
+// indexFaults says what is wrong with section [index].
+func indexFaults(o index.Options) []error {
+	var faults []error
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{{"unanswered_after", o.UnansweredAfter}, {"stalled_after", o.StalledAfter}} {
+		if d.value <= 0 {
+			faults = append(faults, fmt.Errorf("index.%s: %s: must be positive", d.key, d.value))
 		}
-		return fmt.Errorf("%s: must not be empty", key)
+	}
+	return faults
+}
+
+// checkListen says what is wrong with an address to listen on; an empty one is none.
+func checkListen(key, addr string) error {
+	if addr == "" {
+		return nil
 	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "" {

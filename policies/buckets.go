@@ -113,7 +113,7 @@ func (s *bucketShard[K]) find(key K, now time.Time, b *buckets[K]) *bucket[K] {
 
 // forget drops full buckets among the longest unused, and says whether it found one. The caller holds mu.
 func (s *bucketShard[K]) forget(now time.Time, burst int) bool {
-	const looks = 8
+	const looks = 4
 	found := false
 	e := s.order.Back()
 	for range looks {

@@ -54,14 +54,24 @@ func (l Limits) Validate() error {
 		key string
 		val int64
 	}{
-		{"message_bytes", l.MessageBytes}, {"content_bytes", l.ContentBytes}, {"tags", int64(l.Tags)},
-		{"future_seconds", int64(l.FutureSecs)}, {"subscriptions", int64(l.Subscriptions)},
-		{"live_values", int64(l.LiveValues)}, {"filters", int64(l.Filters)}, {"values", int64(l.Values)},
-		{"default_limit", int64(l.DefaultLimit)}, {"max_limit", int64(l.MaxLimit)},
-		{"connections_per_ip", int64(l.ConnectionsPerIP)}, {"events_per_second", int64(l.EventsPerSecond)},
-		{"events_burst", int64(l.EventsBurst)}, {"reqs_per_second", int64(l.ReqsPerSecond)},
-		{"reqs_burst", int64(l.ReqsBurst)}, {"requests_per_key", int64(l.RequestsPerKey)},
-		{"requests_burst", int64(l.RequestsBurst)}, {"live_queue_bytes", l.LiveQueueBytes},
+		{"message_bytes", l.MessageBytes},
+		{"content_bytes", l.ContentBytes},
+		{"tags", int64(l.Tags)},
+		{"future_seconds", int64(l.FutureSecs)},
+		{"subscriptions", int64(l.Subscriptions)},
+		{"live_values", int64(l.LiveValues)},
+		{"filters", int64(l.Filters)},
+		{"values", int64(l.Values)},
+		{"default_limit", int64(l.DefaultLimit)},
+		{"max_limit", int64(l.MaxLimit)},
+		{"connections_per_ip", int64(l.ConnectionsPerIP)},
+		{"events_per_second", int64(l.EventsPerSecond)},
+		{"events_burst", int64(l.EventsBurst)},
+		{"reqs_per_second", int64(l.ReqsPerSecond)},
+		{"reqs_burst", int64(l.ReqsBurst)},
+		{"requests_per_key", int64(l.RequestsPerKey)},
+		{"requests_burst", int64(l.RequestsBurst)},
+		{"live_queue_bytes", l.LiveQueueBytes},
 	} {
 		if n.val < 0 {
 			faults = append(faults, fmt.Errorf("limits.%s: %d: must not be negative", n.key, n.val))
