@@ -32,9 +32,9 @@ func (a *answer) read(evt *nostr.Event, tag nostr.Tag, n *notes) {
 	case "status":
 		if a.status != nil {
 			n.add(oddStatusTwice)
-			return
+		} else if value(tag, 1) != "" {
+			a.status = tag
 		}
-		a.status = tag
 	case "s":
 		if a.short == nil {
 			a.short = tag

@@ -38,9 +38,9 @@ func readEvents(t testing.TB, path string) []*nostr.Event {
 		if err := json.Unmarshal(lines.Bytes(), &raw); err != nil {
 			t.Fatalf("read event of %s: %v", path, err)
 		}
-		events = append(events, (*nostr.Event)(&nostr.Event{
+		events = append(events, &nostr.Event{
 			ID: raw.ID, PubKey: raw.PubKey, CreatedAt: raw.CreatedAt, Kind: raw.Kind, Tags: raw.Tags, Content: raw.Content, Sig: raw.Sig,
-		}))
+		})
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatalf("read %s: %v", path, err)
@@ -292,5 +292,36 @@ func TestParse_ForeignFieldsChangeNothing(t *testing.T) {
 		if want, ok := plain[evt.ID]; !ok || got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
+	}
+}
+
+func TestParse_BadEventsAreReadAllTheSame(t *testing.T) {
+	b, err := os.ReadFile("testdata/real-events-bad.jsonl")
+	if err != nil {
+		t.Fatalf("read bad events: %v", err)
+	}
+	read := 0
+	for line := range strings.Lines(string(b)) {
+		var bad struct{ Event *nostr.Event }
+		if json.Unmarshal([]byte(line), &bad) != nil || bad.Event == nil {
+			continue // one of them is no event at all
+		}
+		read++
+		msg := mustParse(t, bad.Event)
+		want := RoleNone
+		switch k := bad.Event.Kind; {
+		case IsRequest(k):
+			want = RoleRequest
+		case IsResult(k):
+			want = RoleResult
+		case IsFeedback(k):
+			want = RoleFeedback
+		}
+		if msg.Role() != want {
+			t.Errorf("event %s of kind %d: got role %s, want %s", bad.Event.ID, bad.Event.Kind, msg.Role(), want)
+		}
+	}
+	if read != 10 {
+		t.Errorf("read %d of the bad events, want 10 of 11", read)
 	}
 }

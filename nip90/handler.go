@@ -106,17 +106,18 @@ func (m *Handler) fill(tags *Handler, n *notes) {
 	}
 }
 
-// readContent reads the JSON of the content; an empty one means that the author's profile counts.
-func (m *Handler) readContent(content string, n *notes) {
+// readContent reads the JSON of the content; an empty one means that the author's profile counts. It says whether
+// there was something to read.
+func (m *Handler) readContent(content string, n *notes) bool {
 	content = strings.TrimSpace(content)
 	if content == "" {
-		return
+		return false
 	}
 	if !json.Valid([]byte(content)) {
 		repaired, ok := pythonToJSON(content)
 		if !ok {
 			n.add(oddHandlerContent)
-			return
+			return false
 		}
 		n.add(oddHandlerPython)
 		content = repaired
@@ -134,7 +135,7 @@ func (m *Handler) readContent(content string, n *notes) {
 	})
 	if !ok {
 		n.add(oddHandlerContent)
-		return
+		return false
 	}
 	if m.Picture == "" {
 		m.Picture = image
@@ -142,6 +143,7 @@ func (m *Handler) readContent(content string, n *notes) {
 	if m.Name == "" {
 		m.Name = display
 	}
+	return true
 }
 
 func (m *Handler) readMember(key, raw string, n *notes) {

@@ -41,27 +41,27 @@ func (pk PubKey) IsZero() bool { return pk == PubKey{} }
 // MarshalText is the lowercase hexadecimal form, for JSON.
 func (pk PubKey) MarshalText() ([]byte, error) { return []byte(pk.String()), nil }
 
+// hexValue is one more than the value of a lowercase hexadecimal digit, 0 for anything else.
+var hexValue = [256]byte{
+	'0': 1, '1': 2, '2': 3, '3': 4, '4': 5, '5': 6, '6': 7, '7': 8, '8': 9, '9': 10,
+	'a': 11, 'b': 12, 'c': 13, 'd': 14, 'e': 15, 'f': 16,
+}
+
 func decodeHex(dst []byte, s string) bool {
 	if len(s) != 2*len(dst) {
 		return false
 	}
 	for i := range dst {
-		hi, ok1 := nibble(s[2*i])
-		lo, ok2 := nibble(s[2*i+1])
-		if !ok1 || !ok2 {
+		hi, lo := hexValue[s[2*i]], hexValue[s[2*i+1]]
+		if hi == 0 || lo == 0 {
 			return false
 		}
-		dst[i] = hi<<4 | lo
+		dst[i] = (hi-1)<<4 | (lo - 1)
 	}
 	return true
 }
 
 func nibble(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	}
-	return 0, false
+	v := hexValue[c]
+	return v - 1, v != 0
 }

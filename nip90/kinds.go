@@ -2,13 +2,17 @@ package nip90
 
 // The kinds that this package knows by name.
 const (
+	KindProfile        = 0
 	KindDeletion       = 5
+	KindVanish         = 62
 	KindReport         = 1984
 	KindLabel          = 1985
 	KindFeedback       = 7000
 	KindPing           = 7007
 	KindNutzap         = 9321
 	KindZap            = 9735
+	KindRelayList      = 10002
+	KindNutzapInfo     = 10019
 	KindHeartbeat      = 11998
 	KindHandler        = 31990
 	KindRecommendation = 31989

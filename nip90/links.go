@@ -18,10 +18,15 @@ type links struct {
 	list [MaxLinks]Link
 	rank [MaxLinks]uint8
 	n    int
+	over bool  // one had to be left out
+	last uint8 // the worst rank that is kept, once over
 }
 
 // add keeps a link, merging it with an earlier one to the same event. It says false when one had to be left out.
 func (l *links) add(link Link, rank uint8) bool {
+	if l.over && rank >= l.last {
+		return false // before any comparing: thousands of links must stay cheap
+	}
 	for i := 0; i < l.n; i++ {
 		if l.list[i].ID == link.ID {
 			l.merge(i, link, rank)
@@ -43,6 +48,10 @@ func (l *links) add(link Link, rank uint8) bool {
 		copy(l.list[worst:], l.list[worst+1:])
 		copy(l.rank[worst:], l.rank[worst+1:])
 		l.list[MaxLinks-1], l.rank[MaxLinks-1] = link, rank
+	}
+	l.over, l.last = true, 0
+	for _, r := range l.rank {
+		l.last = max(l.last, r)
 	}
 	return false
 }

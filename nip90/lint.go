@@ -29,6 +29,7 @@ func Lint(evt *nostr.Event) []Finding {
 	case *Result:
 		lintResult(evt, m, n)
 	case *Feedback:
+		lintCustomer(evt, m.Customer, n)
 		lintFeedback(m, n)
 	case *Handler:
 		lintHandler(m, n)
@@ -186,6 +187,7 @@ func isMIME(s string) bool {
 }
 
 func lintResult(evt *nostr.Event, m *Result, n *notes) {
+	lintCustomer(evt, m.Customer, n)
 	if len(m.Links) > 0 && count(evt, "request") == 0 && m.Encrypted == Plain {
 		n.add(oddNoRequestTag)
 	}
@@ -233,5 +235,11 @@ func lintHandler(m *Handler, n *notes) {
 func lintTarget(links []Link, n *notes) {
 	if len(links) == 0 {
 		n.add(oddZapNoEvent)
+	}
+}
+
+func lintCustomer(evt *nostr.Event, customer PubKey, n *notes) {
+	if !customer.IsZero() && customer.String() == evt.PubKey {
+		n.add(oddOwnCustomer)
 	}
 }

@@ -261,10 +261,11 @@ type Heartbeat struct {
 
 // Zap is a zap receipt, kind 9735. It is a claim of payment, not a proof. NIP-57.
 type Zap struct {
-	Links     []Link // the zapped events
-	Recipient PubKey // `p`
-	Sender    PubKey // `P`, or the author of the quoted zap request; zero when unknown
-	Msat      Msat   // from the invoice; from the zap request when the invoice names none
+	Links     []Link    // the zapped events
+	Addresses []Address // `a`: the zapped addressable events
+	Recipient PubKey    // `p`
+	Sender    PubKey    // `P`, or the author of the quoted zap request; zero when unknown
+	Msat      Msat      // from the invoice; from the zap request when the invoice names none
 	Invoice   *Invoice
 	Bolt11    string
 	findings  []Finding
@@ -292,10 +293,22 @@ type Cancel struct {
 // Other is an event that a relay for Data Vending Machines keeps beside the jobs: profiles (0), relay lists (10002),
 // nutzap mints (10019), vanish requests (62), reputation and reports (30333, 31117, 30085, 30382, 1985, 1984).
 type Other struct {
-	Kind     int
-	About    []PubKey // `p`
-	Links    []Link   // `e`
-	findings []Finding
+	Kind      int
+	D         string    // `d` of the addressable ones
+	About     []PubKey  // `p`, and the key that `d` of a kind above 30000 holds. NIP-85
+	Links     []Link    // `e`
+	Addresses []Address // `a`
+	Relays    []string  // `relay` of 62 and 10019, `r` of 10002, as written
+	Profile   *Profile  // of kind 0, nil when its content is no JSON object
+	findings  []Finding
+}
+
+// Profile is what a key says of itself, kind 0. NIP-24.
+type Profile struct {
+	Name    string
+	About   string
+	Picture string
+	Lud16   string
 }
 
 // Role implements Message.
@@ -310,8 +323,8 @@ func (*Nutzap) Role() Role         { return RoleNutzap }
 func (*Cancel) Role() Role         { return RoleCancel }
 
 // Role is RoleReport for reports and labels that name an event, RoleNone otherwise.
-func (o *Other) Role() Role {
-	if (o.Kind == 1984 || o.Kind == 1985) && len(o.Links) > 0 {
+func (m *Other) Role() Role {
+	if (m.Kind == KindReport || m.Kind == KindLabel) && len(m.Links) > 0 {
 		return RoleReport
 	}
 	return RoleNone

@@ -82,22 +82,22 @@ func parseFigure(s string) figure {
 		switch {
 		case c >= '0' && c <= '9':
 			digits++
-			// Bounded far below the point where ten times as much would wrap.
-			if f.msat = f.msat*10 + Msat(c-'0'); f.msat > MaxMsat {
-				f.msat, f.odd = MaxMsat/10, oddAmountHuge
-				huge = true
+			if d := Msat(c - '0'); f.msat > (MaxMsat-d)/10 {
+				f.msat, huge = MaxMsat, true
+			} else {
+				f.msat = f.msat*10 + d
 			}
 		case c == '_' && digits > 0, c == ',' && groupOfThree(number, i), c == '+' && i == 0:
-			f.odd = max(f.odd, oddAmountSpelling)
+			f.odd = oddAmountSpelling
 		case c == '.' && digits > 0 && strings.Trim(number[i+1:], "0") == "":
-			f.odd = max(f.odd, oddAmountSpelling)
+			f.odd = oddAmountSpelling
 			i = len(number)
 		default:
 			return figure{odd: oddAmountUnreadable}
 		}
 	}
 	if huge {
-		f.msat = MaxMsat
+		f.msat, f.odd = MaxMsat, oddAmountHuge
 	}
 	f.ok = digits > 0
 	if !f.ok {

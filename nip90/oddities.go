@@ -133,5 +133,6 @@ var oddities = [oddLast]Finding{
 	oddSharedD:              {"d-is-kind", "The d tag is only a kind number and may repeat among an author's handlers.", secHandler},
 	oddNoDVMKind:            {"handler-no-job-kind", "The handler serves no job kind.", secAppendix},
 	oddDiscoveryContent:     {"result-list-unreadable", "The result should be a JSON list of e, a or p tags.", secResult},
+	oddOwnCustomer:          {"answers-itself", "The event names its own author as the customer.", secFeedback},
 	oddProse:                {"feedback-prose", "The content is prose for people; the protocol puts it into the status tag.", secFeedback},
 }

@@ -121,6 +121,7 @@ const (
 	oddNoDVMKind
 	oddDiscoveryContent
 	oddProse
+	oddOwnCustomer
 	oddLast
 )
 

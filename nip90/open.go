@@ -9,8 +9,11 @@ import (
 
 // Open makes a Parsed of an event read at a door: it decodes id and author, reads the expiration and parses the
 // meaning. Raw must be the event's own JSON. The caller has not verified hash or signature yet; Open does neither.
-// It fails when id or author are not 64 lowercase hexadecimal characters.
+// It fails when there is no event, or when id or author are not 64 lowercase hexadecimal characters.
 func Open(evt *nostr.Event, raw []byte, door Door, received time.Time) (*Parsed, error) {
+	if evt == nil {
+		return nil, ErrNoEvent
+	}
 	id, ok := ParseID(evt.ID)
 	if !ok {
 		return nil, errors.New("id is not 64 lowercase hex characters")

@@ -94,11 +94,64 @@ func parseOther(evt *nostr.Event) *Other {
 			n.add(oddEmptyTag)
 			continue
 		}
-		if tag[0] == "p" {
+		switch tag[0] {
+		case "p":
 			m.About = appendPubKey(m.About, tag, &n)
+		case "a":
+			m.Addresses = appendAddress(m.Addresses, value(tag, 1))
+		case "d":
+			if m.D == "" {
+				m.D = value(tag, 1)
+			}
+		case "relay", "r":
+			m.addRelay(tag)
 		}
 	}
+	if pk, ok := ParsePubKey(m.D); ok && evt.Kind >= 30000 && evt.Kind < 40000 {
+		m.About = appendPubKey(m.About, nostr.Tag{"p", pk.String()}, &n)
+	}
 	m.Links = plainLinks(evt, &n)
+	if evt.Kind == KindProfile {
+		m.Profile = readProfile(evt.Content, &n)
+	}
 	m.findings = n.list
 	return m
+}
+
+func (m *Other) addRelay(tag nostr.Tag) {
+	wanted := (tag[0] == "relay" && (m.Kind == KindVanish || m.Kind == KindNutzapInfo)) || (tag[0] == "r" && m.Kind == KindRelayList)
+	if v := value(tag, 1); wanted && v != "" && len(m.Relays) < maxRelays {
+		m.Relays = append(m.Relays, v)
+	}
+}
+
+// appendAddress reads an `a` tag's value, overlooking what is none.
+func appendAddress(list []Address, v string) []Address {
+	addr, ok := ParseAddress(v)
+	if !ok || len(list) >= maxKeys {
+		return list
+	}
+	return append(list, addr)
+}
+
+// readProfile reads the content of kind 0 with the tolerance that handlers get, which share its members.
+func readProfile(content string, n *notes) *Profile {
+	var h Handler
+	if content == "" || !h.readContent(content, n) {
+		return nil
+	}
+	return &Profile{Name: h.Name, About: h.About, Picture: h.Picture, Lud16: h.Lud16}
+}
+
+// Protected says whether only its author may publish an event. NIP-70.
+func Protected(evt *nostr.Event) bool {
+	if evt == nil {
+		return false
+	}
+	for _, tag := range evt.Tags {
+		if len(tag) > 0 && tag[0] == "-" {
+			return true
+		}
+	}
+	return false
 }

@@ -12,7 +12,7 @@ const (
 	maxInputs  = 256
 	maxParams  = 256
 	maxRelays  = 64
-	maxKeys    = 256
+	maxKeys    = 128
 	maxTopics  = 64
 	maxKinds   = 2000
 	maxProofs  = 256

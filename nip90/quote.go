@@ -2,6 +2,7 @@ package nip90
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"strings"
 	"unicode/utf8"
 )
@@ -54,7 +55,8 @@ func readQuote(s string) quote {
 // quoted holds the raw members of a quoted event.
 type quoted struct{ id, pubkey, createdAt, kind, tags, content string }
 
-// readQuoted reads an event as JSON and hashes it once. It fails when s is no JSON object.
+// readQuoted reads an event as JSON and hashes it once. It fails when s is no JSON object. A quote that proves itself
+// needs no other check; only the others are held against the whole grammar.
 func readQuoted(s string) (quote, bool) {
 	var raw quoted
 	ok := eachMember(s, func(key, value string) {
@@ -84,6 +86,9 @@ func readQuoted(s string) (quote, bool) {
 	hash, hashed := raw.hash()
 	text, _ := unquote(raw.id) // an id that is no string is an id that is not there
 	id, named := ParseID(text)
+	if !(hashed && hash == id) && !json.Valid([]byte(s)) {
+		return quote{}, false // the members of what is no JSON may be anybody's
+	}
 	switch {
 	case named:
 		q.id, q.trusted = id, hashed && hash == id
@@ -120,9 +125,7 @@ func (raw quoted) hash() (ID, bool) {
 }
 
 func isInteger(s string) bool {
-	if strings.HasPrefix(s, "-") {
-		s = s[1:]
-	}
+	s = strings.TrimPrefix(s, "-")
 	if s == "" || len(s) > 20 || (s[0] == '0' && len(s) > 1) {
 		return false
 	}

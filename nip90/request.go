@@ -234,6 +234,10 @@ func (m *Request) addRelays(urls []string, n *notes) {
 
 // appendPubKey reads a `p` tag into a list without repetition.
 func appendPubKey(list []PubKey, tag nostr.Tag, n *notes) []PubKey {
+	if len(list) >= maxKeys {
+		n.addf(oddTooMany, "p") // before any comparing: thousands of keys must stay cheap
+		return list
+	}
 	pk, odd := readPubKey(value(tag, 1))
 	if pk.IsZero() {
 		n.addf(oddBadPubKey, value(tag, 1))
@@ -244,10 +248,6 @@ func appendPubKey(list []PubKey, tag nostr.Tag, n *notes) []PubKey {
 		if have == pk {
 			return list
 		}
-	}
-	if len(list) >= maxKeys {
-		n.addf(oddTooMany, "p")
-		return list
 	}
 	return append(list, pk)
 }

@@ -34,18 +34,19 @@ func ParseRequestTags(plain string) (*Request, error) {
 
 func (m *Request) readSealed(plain string, n *notes) error {
 	none := &nostr.Event{} // tags that nobody signed belong to no event
-	count, bad := 0, false
+	count, bad, nested := 0, false, false
 	ok := eachElement(plain, func(raw string) bool {
 		tag := nostr.Tag{}
 		bad = !eachElement(raw, func(item string) bool {
 			text, isText := unquote(item)
-			if !isText && strings.IndexByte("{[", item[0]) < 0 {
+			if !isText {
 				text = item // a bare number is meant as text
 			}
+			nested = nested || item[0] == '{' || item[0] == '['
 			tag = append(tag, text)
-			return len(tag) < maxParams
+			return !nested && len(tag) < maxParams
 		})
-		if bad {
+		if bad = bad || nested; bad {
 			return false
 		}
 		if len(tag) == 0 || tag[0] == "" {

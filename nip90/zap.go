@@ -21,6 +21,8 @@ func parseZap(evt *nostr.Event) *Zap {
 		switch tag[0] {
 		case "p":
 			m.Recipient = firstKey(m.Recipient, v, &n)
+		case "a":
+			m.Addresses = appendAddress(m.Addresses, v)
 		case "P":
 			m.Sender = firstKey(m.Sender, v, &n)
 		case "bolt11":
