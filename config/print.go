@@ -50,7 +50,7 @@ func Diff(from, to Config) []Change {
 	return out
 }
 
-// isLive says whether a key takes effect without a restart: the rules, and how much is logged.
+// isLive says whether a key takes effect without a restart: the rules, the upstreams, and how much is logged.
 func isLive(key string) bool {
 	section, _, _ := strings.Cut(key, ".")
 	switch section {
@@ -59,7 +59,7 @@ func isLive(key string) bool {
 	case "limits":
 		return key != "limits.query_budget" // the store is opened with it
 	}
-	return key == "log.level"
+	return key == "log.level" || key == "mirror.upstreams"
 }
 
 // format writes a value as TOML.

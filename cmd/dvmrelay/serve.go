@@ -134,18 +134,9 @@ func (s *server) greet(addr net.Addr) {
 	} else {
 		s.log.Info("mirroring nothing: mirror.upstreams is empty")
 	}
-	if s.cfg.Relay.URL == "" && isPublic(addr) {
-		s.log.Warn("listening publicly without relay.url: NIP-42 is off until it is set")
-	}
-	for _, w := range s.cfg.Mirror.Warnings() {
+	for _, w := range s.cfg.Warnings() {
 		s.log.Warn(w)
 	}
-}
-
-// isPublic says whether others than this machine can reach an address.
-func isPublic(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && !tcp.IP.IsLoopback()
 }
 
 // reloads reads the configuration again at each SIGHUP.

@@ -121,7 +121,7 @@ func (c *checkCmd) Run(k *call) error {
 			return fmt.Errorf("print configuration: %w", err)
 		}
 	}
-	for _, w := range cfg.Mirror.Warnings() {
+	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(k.std.err, "dvmrelay: warning:", w)
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && !explicit {
