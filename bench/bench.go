@@ -153,8 +153,8 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("%s: %d is outside %d to %d", c.name, c.value, c.at, c.most)
 		}
 	}
-	if has(PhasePaced) && o.Rate <= 0 {
-		return fmt.Errorf("rate: %g must be above 0", o.Rate)
+	if has(PhasePaced) && o.Rate < 1 {
+		return fmt.Errorf("rate: %g must be at least 1", o.Rate)
 	}
 	if o.MaxRefused < 0 || o.MaxRefused > 1 {
 		return fmt.Errorf("max-refused: %g is outside 0 to 1", o.MaxRefused)

@@ -242,9 +242,9 @@ func (a *audience) publish(ctx context.Context, pubs []*conn, rate float64) erro
 		due = func(i int) time.Duration { return time.Duration(float64(i) / rate * float64(time.Second)) }
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	for i, c := range pubs {
+	for _, c := range pubs {
 		g.Go(func() error {
-			_, err := a.pub.lane(gctx, c, i, len(pubs), publishWindow, due)
+			_, err := a.pub.lane(gctx, c, publishWindow, due)
 			if err != nil {
 				return fmt.Errorf("publish: %w", err)
 			}

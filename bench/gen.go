@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	providers     = 200
-	customers     = 5_000
+	mostProviders = 200
+	mostCustomers = 5_000
 	windowSeconds = 30 * 86_400 // created_at of the stored events
 	liveSeconds   = 600         // live events are no older than this
 	cancelShare   = 0.005       // of the jobs, a day after the request
@@ -61,12 +61,15 @@ func newRand(seed int64, stream uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(seed), stream))
 }
 
-func newWorld(seed, end int64) (*world, error) {
-	rng := newRand(seed, 1)
+// newWorld scales the crowd with the number of events, up to what a busy month has.
+func newWorld(o *Options) (*world, error) {
+	rng := newRand(o.Seed, 1)
+	providers := min(max(10, o.Events/250), mostProviders)
+	customers := min(max(50, o.Events/10), mostCustomers)
 	w := &world{rng: rng, kinds: kindsByUse(), hints: relayHints()}
 	w.byKind = rand.NewZipf(rng, 1.2, 2, uint64(len(w.kinds)-1))
-	w.byProv = rand.NewZipf(rng, 1.1, 4, providers-1)
-	w.byCust = rand.NewZipf(rng, 1.05, 20, customers-1)
+	w.byProv = rand.NewZipf(rng, 1.1, 4, uint64(providers-1))
+	w.byCust = rand.NewZipf(rng, 1.05, 20, uint64(customers-1))
 	for range vocabulary {
 		b := make([]byte, 3+rng.IntN(7))
 		for i := range b {
@@ -74,7 +77,7 @@ func newWorld(seed, end int64) (*world, error) {
 		}
 		w.words = append(w.words, string(b))
 	}
-	keys, err := identities(seed, end, providers+customers)
+	keys, err := identities(o.Seed, o.End, providers+customers)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +210,7 @@ func sign(ds []*draft) error {
 
 // generate makes the stored events in order of time and two sets of live events in order of their threads.
 func generate(o *Options) (*dataset, error) {
-	w, err := newWorld(o.Seed, o.End)
+	w, err := newWorld(o)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type publication struct {
 	start time.Time
 	at    []atomic.Int64 // ns after start
 	said  []atomic.Int32
+	next  atomic.Int64
 	notes *notes
 	wait  time.Duration
 }
@@ -63,39 +64,53 @@ func newPublication(items []item, wait time.Duration) *publication {
 	return p
 }
 
-// lane publishes the events at, at+step, ... over one connection with at most window in flight.
+// lane publishes over one connection, which it closes at the end, with at most window events in flight.
+// Lanes take events in order from one queue, so none of them can fall behind by more than its window.
 // due, if set, says when an event may leave, counted from the start.
-func (p *publication) lane(ctx context.Context, c *conn, at, step, window int, due func(i int) time.Duration) ([]int64, error) {
+func (p *publication) lane(ctx context.Context, c *conn, window int, due func(i int) time.Duration) ([]int64, error) {
 	slots := make(chan struct{}, window)
+	var all atomic.Bool
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return p.write(ctx, c, at, step, slots, due) })
-	var took []int64
 	g.Go(func() error {
-		var err error
-		took, err = p.answers(c, (len(p.items)-at+step-1)/step, slots)
-		return err
-	})
-	return took, g.Wait()
-}
-
-func (p *publication) write(ctx context.Context, c *conn, at, step int, slots chan<- struct{}, due func(i int) time.Duration) error {
-	for i := at; i < len(p.items); i += step {
-		if due != nil {
-			if err := waitUntil(ctx, p.start.Add(due(i))); err != nil {
-				return err
-			}
+		defer c.close() // ends the reader
+		if err := p.write(ctx, c, slots, due); err != nil {
+			return err
 		}
-		select {
-		case slots <- struct{}{}:
-		default: // the window is full: what is buffered has to leave before an answer can come
-			if err := c.flush(); err != nil {
-				return err
-			}
+		for range window { // every slot free again: everything is answered
 			select {
 			case slots <- struct{}{}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+		}
+		all.Store(true)
+		return nil
+	})
+	var took []int64
+	g.Go(func() error {
+		var err error
+		took, err = p.answers(c, slots)
+		if all.Load() {
+			return nil
+		}
+		return err
+	})
+	return took, g.Wait()
+}
+
+func (p *publication) write(ctx context.Context, c *conn, slots chan<- struct{}, due func(i int) time.Duration) error {
+	for {
+		i := int(p.next.Add(1)) - 1
+		if i >= len(p.items) {
+			return c.flush()
+		}
+		if due != nil {
+			if err := waitUntil(ctx, p.start.Add(due(i))); err != nil {
+				return err
+			}
+		}
+		if err := p.slot(ctx, c, slots); err != nil {
+			return err
 		}
 		p.at[i].Store(int64(time.Since(p.start)))
 		if err := c.queue(p.items[i].frame); err != nil {
@@ -107,7 +122,24 @@ func (p *publication) write(ctx context.Context, c *conn, at, step int, slots ch
 			}
 		}
 	}
-	return c.flush()
+}
+
+// slot waits for room in the window; what is buffered has to leave before an answer can make room.
+func (p *publication) slot(ctx context.Context, c *conn, slots chan<- struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func waitUntil(ctx context.Context, t time.Time) error {
@@ -125,13 +157,13 @@ func waitUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// answers reads until n events have their OK, and frees a slot for each.
-func (p *publication) answers(c *conn, n int, slots <-chan struct{}) ([]int64, error) {
-	took := make([]int64, 0, n)
-	for len(took) < n {
+// answers frees a slot for each OK until the connection ends.
+func (p *publication) answers(c *conn, slots <-chan struct{}) ([]int64, error) {
+	var took []int64
+	for {
 		b, err := c.read(p.wait)
 		if err != nil {
-			return took, fmt.Errorf("%d of %d events answered: %w", len(took), n, err)
+			return took, fmt.Errorf("after %d answers: %w", len(took), err)
 		}
 		m, err := parseMessage(b)
 		if err != nil {
@@ -158,7 +190,6 @@ func (p *publication) answers(c *conn, n int, slots <-chan struct{}) ([]int64, e
 		took = append(took, int64(time.Since(p.start))-p.at[i].Load())
 		<-slots
 	}
-	return took, nil
 }
 
 // verdict reads an OK. A relay may keep an event until what it names arrives, and says so.
@@ -186,7 +217,7 @@ func (r *runner) ingest(ctx context.Context) (*Ingest, error) {
 	for i, c := range conns {
 		g.Go(func() error {
 			var err error
-			took[i], err = p.lane(gctx, c, i, len(conns), r.o.Window, nil)
+			took[i], err = p.lane(gctx, c, r.o.Window, nil)
 			return err
 		})
 	}

@@ -70,8 +70,9 @@ func parseMessage(b []byte) (message, error) {
 }
 
 func fastEvent(rest []byte) (message, bool) {
+	rest, ended := bytes.CutSuffix(bytes.TrimRight(rest, " \r\n\t"), []byte("]"))
 	sub, event, ok := bytes.Cut(rest, []byte(`",`))
-	if !ok || bytes.IndexByte(sub, '\\') >= 0 || len(event) == 0 {
+	if !ended || !ok || bytes.IndexByte(sub, '\\') >= 0 || len(event) == 0 {
 		return message{}, false
 	}
 	at := bytes.Index(event, idKey)
@@ -83,7 +84,7 @@ func fastEvent(rest []byte) (message, bool) {
 	if err != nil {
 		return message{}, false
 	}
-	return message{label: labelEvent, sub: sub, id: id, event: event[:len(event)-1]}, true
+	return message{label: labelEvent, sub: sub, id: id, event: event}, true
 }
 
 // fill reads the parts after the label; labels that a run does not look at are left empty.

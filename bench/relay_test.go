@@ -23,9 +23,10 @@ type naive struct {
 	copies func(e *nostr.Event, f *nostr.Filter) int // live deliveries of a matching event
 	oks    func(e *nostr.Event) int                  // how many OKs are sent
 
-	mu     sync.Mutex // guards below
-	events []*nostr.Event
-	subs   map[string]*naiveSub
+	mu      sync.Mutex // guards below
+	events  []*nostr.Event
+	deleted map[string]bool // by author and id
+	subs    map[string]*naiveSub
 }
 
 type naiveSub struct {
@@ -36,7 +37,7 @@ type naiveSub struct {
 
 func (n *naive) start(t *testing.T) string {
 	t.Helper()
-	n.subs = map[string]*naiveSub{}
+	n.subs, n.deleted = map[string]*naiveSub{}, map[string]bool{}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, _, err := ws.UpgradeHTTP(r, w)
 		if err == nil {
@@ -93,6 +94,10 @@ func (n *naive) serve(c net.Conn) {
 func (n *naive) publish(e *nostr.Event, send func(...any)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.deleted[e.PubKey+e.ID] {
+		send("OK", e.ID, false, "blocked: its author deleted it")
+		return
+	}
 	if n.refuse != nil {
 		if why := n.refuse(e); why != "" {
 			send("OK", e.ID, false, why)
@@ -122,10 +127,14 @@ func (n *naive) publish(e *nostr.Event, send func(...any)) {
 }
 
 func (n *naive) save(e *nostr.Event) {
+	if e.Kind == nostr.KindDeletion {
+		for t := range e.Tags.FindAll("e") {
+			n.deleted[e.PubKey+t[1]] = true
+		}
+	}
 	a := address(e)
 	n.events = slices.DeleteFunc(n.events, func(o *nostr.Event) bool {
-		deleted := e.Kind == 5 && o.PubKey == e.PubKey && e.Tags.FindWithValue("e", o.ID) != nil
-		return deleted || a != "" && address(o) == a && supersedes(e, o)
+		return n.deleted[o.PubKey+o.ID] || a != "" && address(o) == a && supersedes(e, o)
 	})
 	if a == "" || !slices.ContainsFunc(n.events, func(o *nostr.Event) bool { return address(o) == a }) {
 		n.events = append(n.events, e)

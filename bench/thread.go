@@ -160,7 +160,7 @@ func (w *world) output(j job) string {
 }
 
 func (w *world) zap(j job, at int64, req *draft) *draft {
-	d := w.draft(9735, at, w.providers[providers-1], "",
+	d := w.draft(9735, at, w.providers[len(w.providers)-1], "",
 		nostr.Tag{"p", j.provider.public}, nostr.Tag{"P", j.customer.public},
 		nostr.Tag{"bolt11", w.invoice(j.msat)}, nostr.Tag{"preimage", w.hex(32)})
 	d.parent, d.link = req, func(d *draft, r *nostr.Event) {

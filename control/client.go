@@ -8,10 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
+	"os"
 	"time"
 
 	"dvmrelay/wire"
@@ -40,6 +41,13 @@ func Dial(ctx context.Context, dataDir string) (*Client, error) {
 			return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", path)
 		},
 	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNotRunning, dataDir)
+	}
+	// only a socket in a directory that no stranger could have made is believed
+	if err := trusted(path); err != nil {
+		return nil, err
+	}
 	c := &Client{http: &http.Client{Transport: transport}}
 	pingCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -49,11 +57,6 @@ func Dial(ctx context.Context, dataDir string) (*Client, error) {
 		if absent(err) {
 			return nil, fmt.Errorf("%w: %s", ErrNotRunning, dataDir)
 		}
-		return nil, err
-	}
-	// only a socket in a directory that no stranger could have made is believed
-	if err := private(filepath.Dir(path)); err != nil {
-		c.Close()
 		return nil, err
 	}
 	var pong Pong

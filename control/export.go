@@ -17,11 +17,11 @@ const exportPage = 1000
 
 // export writes what matches and may be served, oldest first, all from one snapshot. It holds 32 bytes per event in
 // memory while it turns the store's order round.
-func export(ctx context.Context, snap store.Snapshot, f nostr.Filter, out io.Writer) error {
+func export(ctx context.Context, snap store.Snapshot, f nostr.Filter, out io.Writer, page int) error {
 	if f.Search != "" {
 		return fmt.Errorf("%w: export: search is not served here", ErrUsage)
 	}
-	ids, err := matching(ctx, snap, f)
+	ids, err := matching(ctx, snap, f, page)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -51,12 +51,12 @@ func export(ctx context.Context, snap store.Snapshot, f nostr.Filter, out io.Wri
 }
 
 // matching lists what matches, newest first.
-func matching(ctx context.Context, snap store.Snapshot, f nostr.Filter) ([]nip90.ID, error) {
+func matching(ctx context.Context, snap store.Snapshot, f nostr.Filter, page int) ([]nip90.ID, error) {
 	if f.LimitZero {
 		return nil, nil
 	}
 	var ids []nip90.ID
-	most, size := f.Limit, exportPage
+	most, size := f.Limit, page
 	edge := map[nip90.ID]bool{} // ids of the last second of the page before
 	for {
 		f.Limit = size
@@ -88,7 +88,7 @@ func matching(ctx context.Context, snap store.Snapshot, f nostr.Filter) ([]nip90
 		if f.Until != nil && *f.Until == until {
 			size *= 2 // the whole page was one second: see past it
 		} else {
-			size = exportPage
+			size = page
 		}
 		f.Until, edge = &until, next
 	}

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +31,8 @@ type Local struct {
 	Submit func(context.Context, *nip90.Parsed) mirror.Verdict
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+
+	page int // events per query of an export; 0 = exportPage
 }
 
 func (l *Local) now() time.Time {
@@ -144,15 +148,18 @@ func (l *Local) Import(ctx context.Context, in io.Reader, progress func(ImportRe
 func (l *Local) Export(ctx context.Context, f nostr.Filter, out io.Writer) error {
 	snap := l.Store.Snapshot()
 	defer snap.Close()
-	return export(ctx, snap, f, out)
+	return export(ctx, snap, f, out, cmp.Or(l.page, exportPage))
 }
 
+// marshal writes a view byte for byte as the HTTP API does.
 func marshal(v any) (json.RawMessage, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("write answer: %w", err)
 	}
-	return raw, nil
+	return bytes.TrimRight(out.Bytes(), "\n"), nil
 }
 
 // params reads a query and keeps the first fault.

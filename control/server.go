@@ -27,6 +27,7 @@ const (
 
 	errorTrailer = "X-Control-Error"
 	maxFilter    = 1 << 20 // bytes of a filter
+	drainTime    = 10 * time.Second
 )
 
 // Pong is how a running relay answers a ping.
@@ -77,7 +78,10 @@ func (s *server) view(fn func(context.Context, url.Values) (json.RawMessage, err
 			s.refuse(w, err)
 			return
 		}
-		s.json(w, out)
+		w.Header().Set("Content-Type", "application/json")
+		if _, err := w.Write(out); err != nil {
+			s.log.Debug("command left before its answer", "err", err)
+		}
 	}
 }
 
@@ -159,6 +163,11 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := say(end); err != nil {
 		s.log.Warn("import ended without anybody to tell", "read", report.Read, "stored", report.Stored, "err", err)
+		return
+	}
+	// A command that is still sending would see its connection reset before it has read why; it hangs up when it has.
+	if err := rc.SetReadDeadline(time.Now().Add(drainTime)); err == nil {
+		_, _ = io.Copy(io.Discard, r.Body) // how it ends is of no matter
 	}
 }
 

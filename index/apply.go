@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"dvmrelay/nip90"
@@ -11,23 +12,30 @@ import (
 // Index folds facts into threads and handlers. It keeps no state in memory and is safe for concurrent use; a Reader
 // given to it is used by one goroutine at a time.
 type Index struct {
-	o Options
+	o      Options
+	budget int // moveBudget
 	// dropping: a Rebuild is emptying the tables and will fold whatever comes in meanwhile.
-	dropping atomic.Bool
+	dropping, building atomic.Bool
+	// idle: no walk waits to be continued. False when in doubt.
+	idle atomic.Bool
 }
 
 var _ store.Indexer = (*Index)(nil)
 
 // New makes an Index.
-func New(o Options) *Index { return &Index{o: o} }
+func New(o Options) *Index { return &Index{o: o, budget: moveBudget} }
 
 // Apply implements store.Indexer.
 func (x *Index) Apply(t store.Txn, f store.Fact, p *nip90.Parsed) (store.Change, error) {
 	if x.dropping.Load() {
 		return store.Change{}, nil
 	}
-	w := work{t: t, x: x}
-	if err := w.apply(&f, p); err != nil {
+	w := work{t: t, x: x, budget: x.budget}
+	err := w.resume()
+	if err == nil {
+		err = w.apply(&f, p)
+	}
+	if err != nil {
 		return store.Change{}, fmt.Errorf("fold event %s: %w", f.ID, err)
 	}
 	return w.finish()
@@ -60,45 +68,44 @@ func (w *work) apply(f *store.Fact, p *nip90.Parsed) error {
 
 // answer is the way of nearly every event: point reads only, unless it came before its request and names several.
 func (w *work) answer(f *store.Fact) error {
-	var p placement
+	if len(f.Links) > 1 {
+		o, err := w.thread(f.Links[0].ID)
+		if err != nil {
+			return err
+		}
+		from, err := whereabouts(w.t, f)
+		if err != nil {
+			return err
+		}
+		// Though the best is here, f may have come before it and be elsewhere still.
+		if !o.is(rowSeen) || !slices.Contains(from, o.root) {
+			return w.follower(f)
+		}
+	}
 	root := f.ID
 	if len(f.Links) > 0 {
 		root = f.Links[0].ID
 	}
-	o, err := w.thread(root)
-	if err != nil {
+	if err := w.enter(root, f); err != nil {
 		return err
 	}
-	if o.is(rowSeen) || len(f.Links) < 2 {
-		p.roots = []nip90.ID{root}
-	} else {
-		w.threads = w.threads[:0]
-		if p, err = (facts{Reader: w.t}).placeAnswer(f); err != nil {
-			return err
-		}
-	}
-	if err := w.settle(f, p); err != nil {
-		return err
-	}
-	return w.arrived(f)
+	return w.stir(f.ID)
 }
 
-// follower is a payment, a report or a cancel: events that name what they belong to.
+// follower is an event whose thread is to be found: payments, reports, cancels, and answers that name several.
 func (w *work) follower(f *store.Fact) error {
-	p, err := facts{Reader: w.t}.place(f)
+	p, err := facts{w.t}.place(f)
 	if err != nil {
 		return err
 	}
-	return w.settle(f, p)
-}
-
-func (w *work) settle(f *store.Fact, p placement) error {
-	for _, root := range p.roots {
-		if err := w.enter(root, f); err != nil {
-			return err
-		}
+	from, err := whereabouts(w.t, f)
+	if err != nil {
+		return err
 	}
-	return w.await(f, p.waits)
+	if err := w.move(f, from, p); err != nil || !isAnswer(f) {
+		return err
+	}
+	return w.stir(f.ID)
 }
 
 func (w *work) request(f *store.Fact) error {
@@ -112,8 +119,11 @@ func (w *work) request(f *store.Fact) error {
 	if o.is(rowSeen) {
 		return nil
 	}
-	if err := w.listCustomer(f); err != nil {
-		return err
+	if w.x.keepsCustomer(f) {
+		w.t.Set(byCustomerKey(f.Author, f.CreatedAt, f.ID), nil)
+		if err := w.ensure(customerKey(f.Author)); err != nil {
+			return err
+		}
 	}
 	if err := w.rename(o, func() {
 		o.set(rowSeen, true)
@@ -124,8 +134,11 @@ func (w *work) request(f *store.Fact) error {
 	w.t.Set(jobKey(f.CreatedAt, f.ID), nil)
 	for _, l := range f.Links {
 		w.t.Set(chainKey(prefixOf(l.ID), f.ID), nil)
+		if err := w.ensure(chainMarkKey(prefixOf(l.ID))); err != nil {
+			return err
+		}
 	}
-	return w.arrived(f)
+	return w.stir(f.ID)
 }
 
 // rename changes what is known of a thread's request: lists go by its time, and payments flow by its customer.
@@ -162,21 +175,10 @@ func (w *work) rename(o *openThread, change func()) error {
 	return nil
 }
 
-// listCustomer lists a request under its customer, if customers may be remembered.
-func (w *work) listCustomer(f *store.Fact) error {
-	if !w.x.keepsCustomer(f) {
-		return w.unlistCustomer(f)
-	}
-	key := byCustomerKey(f.Author, f.CreatedAt, f.ID)
-	if here, err := has(w.t, key); err != nil || here {
-		return err
-	}
-	w.t.Set(key, nil)
-	return w.ensure(customerKey(f.Author))
-}
-
+// keepsCustomer: without keep_customer a customer is remembered no longer than the request's body.
 func (x *Index) keepsCustomer(f *store.Fact) bool { return x.o.KeepCustomer || f.Has(store.FactBody) }
 
+// unlistCustomer takes a request off its customer's list, and the customer off theirs with the last one.
 func (w *work) unlistCustomer(f *store.Fact) error {
 	key := byCustomerKey(f.Author, f.CreatedAt, f.ID)
 	if here, err := has(w.t, key); err != nil || !here {

@@ -72,7 +72,7 @@ func (s *sideRow) hear(n said) {
 		if n.status < o.status {
 			return
 		}
-	case false:
+	case !less(n.id, o.id):
 		return
 	}
 	s.said = n
@@ -118,8 +118,6 @@ func (s *sideRow) share() sums {
 	}
 	return c
 }
-
-func (s *sideRow) empty() bool { return s.answers == 0 && s.claims == 0 && s.refunds == 0 }
 
 // direction says whose side a payment belongs to, and which way it flows.
 type direction struct {

@@ -18,13 +18,12 @@ const (
 	keyByProvider  = 0x87 // provider, ^time, root → nothing
 	keyProvider    = 0x88 // provider → nothing
 	keyCustomer    = 0x89 // customer → nothing
-	keyWait        = 0x8a // eight bytes of a named id, id of who names it → nothing
-	keyWaitMark    = 0x8b // eight bytes of a named id → nothing
-	keyHandler     = 0x8c // author, hash of d → handlerRow
-	keyHandlerFact = 0x8d // author, id → nothing
-	keyBeat        = 0x8e // author, hash of d → beatRow
-	keyOrphan      = 0x8f // root of a thread whose request is not here → nothing
-	keyChain       = 0x90 // eight bytes of a job, id of the job that builds on it → nothing
+	keyWait        = 0x8a // eight bytes of a named id, id of who names it → nothing; with no id: there are such
+	keyHandler     = 0x8b // author, hash of d → handlerRow
+	keyHandlerFact = 0x8c // author, id → nothing
+	keyBeat        = 0x8d // author, hash of d → beatRow
+	keyOrphan      = 0x8e // root of a thread whose request is not here → nothing
+	keyChain       = 0x8f // eight bytes of a job, id of the job that builds on it → nothing; with no id: there are such
 	keyLast        = keyChain
 )
 
@@ -62,8 +61,6 @@ func descending(at int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, ^(uint64(at) ^ (1 << 63)))
 }
 
-func ascendingTime(b []byte) int64 { return int64(binary.BigEndian.Uint64(b) ^ (1 << 63)) }
-
 func descendingTime(b []byte) int64 { return int64(^binary.BigEndian.Uint64(b) ^ (1 << 63)) }
 
 func threadKey(root nip90.ID) []byte               { return keyOf(keyThread, root[:]) }
@@ -90,8 +87,9 @@ func byProviderKey(p nip90.PubKey, at int64, root nip90.ID) []byte {
 func providerKey(p nip90.PubKey) []byte            { return keyOf(keyProvider, p[:]) }
 func customerKey(c nip90.PubKey) []byte            { return keyOf(keyCustomer, c[:]) }
 func waitKey(named prefix8, id nip90.ID) []byte    { return keyOf(keyWait, named[:], id[:]) }
-func waitMarkKey(named prefix8) []byte             { return keyOf(keyWaitMark, named[:]) }
+func waitMarkKey(named prefix8) []byte             { return keyOf(keyWait, named[:]) }
 func chainKey(earlier prefix8, id nip90.ID) []byte { return keyOf(keyChain, earlier[:], id[:]) }
+func chainMarkKey(earlier prefix8) []byte          { return keyOf(keyChain, earlier[:]) }
 func orphanKey(root nip90.ID) []byte               { return keyOf(keyOrphan, root[:]) }
 func handlerKey(a nip90.PubKey, d string) []byte   { return keyOf(keyHandler, a[:], hashOf(d)) }
 func beatKey(a nip90.PubKey, d string) []byte      { return keyOf(keyBeat, a[:], hashOf(d)) }
@@ -104,6 +102,9 @@ func hashOf(d string) []byte {
 	sum := sha256.Sum256([]byte(d))
 	return sum[:hashLen]
 }
+
+// isMark tells the marks of keyWait and keyChain, which a point read can find, from the rows behind them.
+func isMark(key []byte) bool { return len(key) == 1+prefixLen }
 
 // lastID is the id that ends a key.
 func lastID(key []byte) (nip90.ID, bool) {

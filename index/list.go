@@ -135,6 +135,9 @@ func (c *chooser) consider(root nip90.ID, phase byte) (Thread, bool, error) {
 		}
 	}
 	if c.q.Payment != "" {
+		if row.answers+row.payments == 0 && c.q.Payment != payNone.String() {
+			return Thread{}, false, nil
+		}
 		top, err := c.x.paymentState(c, root, folded, c.now)
 		if err != nil || top.String() != c.q.Payment {
 			return Thread{}, false, err
@@ -201,6 +204,34 @@ func (x *Index) Providers(r store.Reader, activeSince int64, limit int) ([]nip90
 		out = append(out, a.pk)
 	}
 	return out, nil
+}
+
+// Customers lists keys that asked for a job since askedSince (unix seconds) and may be remembered, most recent first; at
+// most limit.
+func (x *Index) Customers(r store.Reader, askedSince int64, limit int) ([]nip90.PubKey, error) {
+	seen := make(map[nip90.PubKey]struct{})
+	var out []nip90.PubKey
+	var fault error
+	err := r.Scan([]byte{keyJob}, nil, func(key, _ []byte) bool {
+		asked, root, ok := splitTimed(key)
+		if !ok || asked < askedSince || len(out) >= limit {
+			return false
+		}
+		f, ok, err := r.Fact(root)
+		if err != nil || !ok || !x.keepsCustomer(&f) {
+			fault = err
+			return err == nil
+		}
+		if _, again := seen[f.Author]; !again {
+			seen[f.Author] = struct{}{}
+			out = append(out, f.Author)
+		}
+		return true
+	})
+	if err == nil {
+		err = fault
+	}
+	return out, err
 }
 
 // orphansExamined is how many of a provider's answers to unseen requests tell when it was last active.

@@ -58,8 +58,12 @@ func (m *model) build(r store.Reader) error {
 			t := m.thread(root)
 			t.members = append(t.members, f)
 		}
+		var where []byte
+		if len(roots) > 0 && f.Role != nip90.RoleCancel {
+			where = roots[0][:]
+		}
 		for _, n := range waits {
-			m.want(waitKey(n, f.ID), nil)
+			m.want(waitKey(n, f.ID), where)
 			m.want(waitMarkKey(n), nil)
 		}
 		switch {
@@ -138,6 +142,7 @@ func (m *model) request(f *store.Fact) {
 	}
 	for _, l := range f.Links {
 		m.want(chainKey(prefixOf(l.ID), f.ID), nil)
+		m.want(chainMarkKey(prefixOf(l.ID)), nil)
 	}
 }
 

@@ -8,51 +8,28 @@ import (
 	"dvmrelay/store"
 )
 
-// facts is the set of facts as it stands, or as it would stand with one fact more or one less: the two sides of a
-// move are computed from the same store.
-type facts struct {
-	store.Reader
-	with    *store.Fact
-	without nip90.ID
-}
-
-func (v facts) fact(id nip90.ID) (store.Fact, bool, error) {
-	switch {
-	case v.with != nil && v.with.ID == id:
-		return *v.with, true, nil
-	case id == v.without:
-		return store.Fact{}, false, nil
-	}
-	return v.Fact(id)
-}
+// facts is the set of facts as it stands.
+type facts struct{ store.Reader }
 
 // match finds the fact that a link names and that is wanted. Of several with the same first eight bytes it is the one
 // with the lowest id.
 func (v facts) match(l store.FactLink, wanted func(*store.Fact) bool) (found store.Fact, ok bool, err error) {
 	if l.Full {
-		f, ok, err := v.fact(l.ID)
+		f, ok, err := v.Fact(l.ID)
 		return f, ok && wanted(&f), err
 	}
 	prefix := prefixOf(l.ID)
-	consider := func(f store.Fact) {
-		if wanted(&f) && (!ok || less(f.ID, found.ID)) {
-			found, ok = f, true
-		}
-	}
 	var start nip90.ID
 	copy(start[:], prefix[:])
 	err = store.ScanFacts(v, start, func(f store.Fact) bool {
 		if !bytes.HasPrefix(f.ID[:], prefix[:]) {
 			return false
 		}
-		if f.ID != v.without {
-			consider(f)
+		if ok = wanted(&f); ok {
+			found = f
 		}
-		return true
+		return !ok
 	})
-	if v.with != nil && prefixOf(v.with.ID) == prefix {
-		consider(*v.with)
-	}
 	if err != nil {
 		return found, false, fmt.Errorf("find event %x: %w", prefix, err)
 	}

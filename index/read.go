@@ -31,11 +31,11 @@ func (x *Index) Root(r store.Reader, id nip90.ID) (nip90.ID, bool, error) {
 	if isRequest(&f) {
 		return id, true, nil
 	}
-	p, err := facts{Reader: r}.place(&f)
-	if err != nil || len(p.roots) == 0 {
+	roots, err := whereabouts(r, &f)
+	if err != nil || len(roots) == 0 {
 		return nip90.ID{}, false, err
 	}
-	return p.roots[0], true, nil
+	return roots[0], true, nil
 }
 
 // ThreadIDs lists the events of the thread that id belongs to: the request, if it is here, then the rest, oldest first;

@@ -3,7 +3,9 @@ package index
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 
 	"dvmrelay/nip90"
 	"dvmrelay/store"
@@ -14,6 +16,9 @@ const (
 	foldStep = 256  // facts that one transaction of Rebuild folds
 )
 
+// ErrRebuilding is returned by a Rebuild while another one runs.
+var ErrRebuilding = errors.New("the index is being rebuilt already")
+
 // unfinishedKey stands while a Rebuild is under way; it outlives a crash.
 func unfinishedKey() []byte { return []byte{store.IndexSpace, 'r'} }
 
@@ -23,17 +28,36 @@ func (x *Index) Unfinished(r store.Reader) (bool, error) { return has(r, unfinis
 // Rebuild drops the index and folds every fact again, in steps; the store must be running. Events may come in
 // meanwhile. Until it returns, views are incomplete.
 func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
+	if !x.building.CompareAndSwap(false, true) {
+		return ErrRebuilding
+	}
+	var over sync.Mutex // guards below
+	done := false
+	defer func() {
+		over.Lock()
+		defer over.Unlock()
+		done = true
+		x.dropping.Store(false)
+		x.building.Store(false)
+	}()
 	err := s.Update(ctx, func(t store.Txn) error {
-		t.Set(unfinishedKey(), nil)
-		x.dropping.Store(true)
+		// The writer may come to this after Rebuild was given up.
+		over.Lock()
+		defer over.Unlock()
+		if !done {
+			t.Set(unfinishedKey(), nil)
+			x.dropping.Store(true)
+		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("begin to rebuild the index: %w", err)
 	}
-	defer x.dropping.Store(false)
+	if err := dropTable(ctx, s, queuePrefix()); err != nil {
+		return fmt.Errorf("drop the queue of the index: %w", err)
+	}
 	for table := keyThread; table <= keyLast; table++ {
-		if err := dropTable(ctx, s, byte(table)); err != nil {
+		if err := dropTable(ctx, s, []byte{byte(table)}); err != nil {
 			return fmt.Errorf("drop table %x of the index: %w", table, err)
 		}
 	}
@@ -50,6 +74,9 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
 			return fmt.Errorf("rebuild the index from %s on: %w", start, err)
 		}
 	}
+	if err := x.Settle(ctx, s); err != nil {
+		return err
+	}
 	err = s.Update(ctx, func(t store.Txn) error {
 		t.Delete(unfinishedKey())
 		return nil
@@ -60,12 +87,36 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
 	return nil
 }
 
-func dropTable(ctx context.Context, s *store.Store, table byte) error {
+// Settle finishes the moves that events too popular before they came have left over; the events that come in do the same
+// by and by.
+func (x *Index) Settle(ctx context.Context, s *store.Store) error {
+	for more := true; more; {
+		err := s.Update(ctx, func(t store.Txn) error {
+			w := work{t: t, x: x, budget: x.budget}
+			x.idle.Store(false)
+			if err := w.resume(); err != nil {
+				return err
+			}
+			if _, err := w.finish(); err != nil {
+				return err
+			}
+			var err error
+			more, err = some(t, queuePrefix())
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("settle the index: %w", err)
+		}
+	}
+	return nil
+}
+
+func dropTable(ctx context.Context, s *store.Store, prefix []byte) error {
 	for {
 		n := 0
 		err := s.Update(ctx, func(t store.Txn) error {
 			var keys [][]byte
-			err := t.Scan([]byte{table}, nil, func(key, _ []byte) bool {
+			err := t.Scan(prefix, nil, func(key, _ []byte) bool {
 				keys = append(keys, bytes.Clone(key))
 				return len(keys) < dropStep
 			})

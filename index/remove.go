@@ -12,7 +12,7 @@ func (x *Index) Remove(t store.Txn, f store.Fact, why store.Loss, _ nip90.ID) (s
 	if x.dropping.Load() {
 		return store.Change{}, nil
 	}
-	w := work{t: t, x: x}
+	w := work{t: t, x: x, budget: x.budget}
 	f.Flags &^= store.FactBody
 	var err error
 	if why == store.LossErased {
@@ -41,10 +41,14 @@ func (w *work) bodyGone(f *store.Fact, why store.Loss) error {
 	if !o.is(rowSeen) {
 		return nil
 	}
+	o.touched = true
 	if why == store.LossDeleted {
 		o.set(rowCancelled, true)
 	}
-	return w.listCustomer(f)
+	if w.x.keepsCustomer(f) {
+		return nil
+	}
+	return w.unlistCustomer(f)
 }
 
 // touch names the threads of f as moved: what they show of it has changed.
@@ -52,14 +56,16 @@ func (w *work) touch(f *store.Fact) error {
 	if f.Role == nip90.RoleNone {
 		return nil
 	}
-	p, err := facts{Reader: w.t}.place(f)
+	roots, err := whereabouts(w.t, f)
 	if err != nil {
 		return err
 	}
-	for _, root := range p.roots {
-		if _, err := w.thread(root); err != nil {
+	for _, root := range roots {
+		o, err := w.thread(root)
+		if err != nil {
 			return err
 		}
+		o.touched = true
 	}
 	return nil
 }
@@ -82,22 +88,19 @@ func (w *work) erase(f *store.Fact) error {
 		}
 		return nil
 	}
-	p, err := facts{Reader: w.t, with: f}.place(f)
+	from, err := whereabouts(w.t, f)
 	if err != nil {
 		return err
 	}
-	for _, root := range p.roots {
+	for _, root := range from {
 		if err := w.leave(root, f); err != nil {
 			return err
 		}
 	}
-	if err := w.stopWaiting(f, p.waits); err != nil {
+	if err := w.stopWaiting(f, nil); err != nil || !isAnswer(f) {
 		return err
 	}
-	if isAnswer(f) {
-		return w.departed(f)
-	}
-	return nil
+	return w.stir(f.ID)
 }
 
 // eraseRequest leaves the answers as a thread whose request is not here, and lets each find its next candidate.
@@ -112,6 +115,9 @@ func (w *work) eraseRequest(f *store.Fact) error {
 	w.t.Delete(jobKey(f.CreatedAt, f.ID))
 	for _, l := range f.Links {
 		w.t.Delete(chainKey(prefixOf(l.ID), f.ID))
+		if err := w.unmark(keyChain, prefixOf(l.ID)); err != nil {
+			return err
+		}
 	}
 	if err := w.rename(o, func() {
 		o.set(rowSeen, false)
@@ -120,22 +126,8 @@ func (w *work) eraseRequest(f *store.Fact) error {
 	}); err != nil {
 		return err
 	}
-	ids, err := members(w.t, f.ID, 0)
-	if err != nil {
+	if err := w.walk(walkMembers, f.ID, nil); err != nil {
 		return err
 	}
-	before, now := facts{Reader: w.t, with: f}, facts{Reader: w.t, without: f.ID}
-	for _, id := range ids {
-		m, ok, err := w.t.Fact(id)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if _, err := w.replace(&m, before, now); err != nil {
-			return err
-		}
-	}
-	return w.departed(f)
+	return w.stir(f.ID)
 }

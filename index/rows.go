@@ -55,14 +55,6 @@ func (r *threadRow) set(flag byte, on bool) {
 
 func (r *threadRow) cancelled() bool { return r.is(rowCancelled) || r.cancels > 0 }
 
-func (s *sums) numbers() []*int64 {
-	list := []*int64{&s.answers, &s.feedbacks, &s.results, &s.errors, &s.claims, &s.refunders, &s.asked, &s.claimed}
-	for i := range s.states {
-		list = append(list, &s.states[i])
-	}
-	return list
-}
-
 // move replaces a side's old share by its new one.
 func (s *sums) move(before, after sums) {
 	for i := range s.states {

@@ -53,13 +53,11 @@ func (l *lens) thread(root nip90.ID) (Thread, bool, error) {
 			return t, false, err
 		}
 	}
-	top, err := l.x.paymentState(l, root, folded, l.now)
-	if err != nil {
-		return t, false, err
-	}
-	t.Payment = top.String()
-	if err := l.providers(&t, folded); err != nil {
-		return t, false, err
+	t.Payment = payNone.String()
+	if row.answers+row.payments > 0 {
+		if err := l.providers(&t, folded); err != nil {
+			return t, false, err
+		}
 	}
 	return t, true, l.chains(&t)
 }
@@ -106,7 +104,7 @@ func (l *lens) chainedFrom(t *Thread, f *store.Fact) error {
 			t.ChainedFrom = append(t.ChainedFrom, link.ID)
 			continue
 		}
-		e, ok, err := facts{Reader: l}.match(link, isRequestOrAnswer)
+		e, ok, err := facts{l}.match(link, isRequestOrAnswer)
 		if err != nil {
 			return err
 		}
@@ -141,14 +139,15 @@ func summary(m *nip90.Request) string {
 
 func (l *lens) chains(t *Thread) error {
 	prefix := prefixOf(t.ID)
-	var later []nip90.ID
-	err := l.Scan(keyOf(keyChain, prefix[:]), nil, func(key, _ []byte) bool {
-		id, _ := lastID(key)
-		later = append(later, id)
-		return len(later) < maxEvents
+	if marked, err := has(l, chainMarkKey(prefix)); err != nil || !marked {
+		return err
+	}
+	return l.Scan(keyOf(keyChain, prefix[:]), nil, func(key, _ []byte) bool {
+		if id, ok := lastID(key); ok {
+			t.ChainedTo = append(t.ChainedTo, id)
+		}
+		return len(t.ChainedTo) < maxEvents
 	})
-	t.ChainedTo = append(t.ChainedTo, later...)
-	return err
 }
 
 func (l *lens) providers(t *Thread, folded map[nip90.PubKey]*sideRow) error {
@@ -157,15 +156,18 @@ func (l *lens) providers(t *Thread, folded map[nip90.PubKey]*sideRow) error {
 		side sideRow
 	}
 	var all []one
+	top := payNone
 	err := eachSide(l, t.ID, folded, func(pk nip90.PubKey, s *sideRow) bool {
-		if s.answers > 0 || s.claims > 0 {
+		top = max(top, s.payment(l.now, l.x.stalledAfter()))
+		if (s.answers > 0 || s.claims > 0) && len(all) <= maxProviders {
 			all = append(all, one{pk, *s})
 		}
-		return len(all) <= maxProviders
+		return true
 	})
 	if err != nil {
 		return err
 	}
+	t.Payment = top.String()
 	slices.SortFunc(all, func(a, b one) int { return bytes.Compare(a.pk[:], b.pk[:]) })
 	if len(all) > maxProviders {
 		all, t.More = all[:maxProviders], true

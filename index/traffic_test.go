@@ -107,6 +107,25 @@ func (r *rig) sweep(t testing.TB) {
 	if err := r.Sweep(context.Background()); err != nil {
 		t.Fatalf("sweep: %v", err)
 	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		tasks := false
+		if err := r.View(func(v store.Reader) (err error) {
+			tasks, err = some(v, []byte{'w'}) // the store's table of work to be done in steps
+			return err
+		}); err != nil {
+			t.Fatalf("look for tasks: %v", err)
+		}
+		if !tasks {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the store does not finish its tasks")
+		}
+		// A turn of the writer.
+		if err := r.Update(context.Background(), func(store.Txn) error { return nil }); err != nil {
+			t.Fatalf("update: %v", err)
+		}
+	}
 }
 
 func (r *rig) thread(t testing.TB, id string) (th Thread, ok bool) {
@@ -232,7 +251,7 @@ func (g *traffic) one(list []nostr.Event) string {
 
 func (g *traffic) who(prefix string, n int) string { return prefix + strconv.Itoa(g.rng.IntN(n)) }
 
-func (g *traffic) at() int64 { return int64(g.rng.IntN(40)) }
+func (g *traffic) at() int64 { return int64(g.rng.IntN(8)) }
 
 func (g *traffic) add(e nostr.Event) nostr.Event {
 	g.events = append(g.events, e)

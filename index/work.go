@@ -15,11 +15,13 @@ type work struct {
 	t       store.Txn
 	x       *Index
 	threads []*openThread
+	budget  int // how many events may still be moved
 }
 
 type openThread struct {
-	root   nip90.ID
-	orphan bool // as it is listed on disk
+	root    nip90.ID
+	disk    threadRow // as it was read
+	touched bool      // it shows something else now, though the row may be the same
 	threadRow
 }
 
@@ -35,7 +37,7 @@ func (w *work) thread(root nip90.ID) (*openThread, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &openThread{root, row.orphan(), row}
+	o := &openThread{root: root, disk: row, threadRow: row}
 	w.threads = append(w.threads, o)
 	return o, nil
 }
@@ -79,7 +81,9 @@ func (w *work) finish() (store.Change, error) {
 		if err := w.close(o); err != nil {
 			return c, fmt.Errorf("fold thread %s: %w", o.root, err)
 		}
-		c.Roots = append(c.Roots, o.root)
+		if o.touched || o.threadRow != o.disk {
+			c.Roots = append(c.Roots, o.root)
+		}
 	}
 	return c, nil
 }
@@ -91,10 +95,13 @@ func (w *work) close(o *openThread) error {
 			return err
 		}
 	}
-	switch want := o.threadRow.orphan(); {
-	case want && !o.orphan:
+	if o.threadRow == o.disk {
+		return nil
+	}
+	switch is, was := o.orphan(), o.disk.orphan(); {
+	case is && !was:
 		w.t.Set(orphanKey(o.root), nil)
-	case !want && o.orphan:
+	case !is && was:
 		w.t.Delete(orphanKey(o.root))
 	}
 	if o.members == 0 && !o.is(rowSeen) {
@@ -107,13 +114,15 @@ func (w *work) close(o *openThread) error {
 
 // enter makes f a member of a thread; nothing happens when it is one already.
 func (w *work) enter(root nip90.ID, f *store.Fact) error {
-	key := memberKey(root, f.CreatedAt, f.ID)
-	if here, err := has(w.t, key); err != nil || here {
-		return err
-	}
 	o, err := w.thread(root)
 	if err != nil {
 		return err
+	}
+	key := memberKey(root, f.CreatedAt, f.ID)
+	if o.members > 0 {
+		if here, err := has(w.t, key); err != nil || here {
+			return err
+		}
 	}
 	w.t.Set(key, nil)
 	o.members++
@@ -160,9 +169,12 @@ func (o *openThread) hear(at int64) {
 }
 
 func (w *work) foldAnswer(o *openThread, f *store.Fact) error {
-	side, err := readSide(w.t, o.root, f.Author)
-	if err != nil {
-		return err
+	var side sideRow
+	if o.members > 1 {
+		var err error
+		if side, err = readSide(w.t, o.root, f.Author); err != nil {
+			return err
+		}
 	}
 	if side.answers == 0 {
 		if err := w.addProvider(o, f.Author); err != nil {
@@ -250,30 +262,5 @@ func (w *work) forgetProvider(p nip90.PubKey) error {
 		}
 	}
 	w.t.Delete(providerKey(p))
-	return nil
-}
-
-// await lets f be placed again when one of the named comes or goes.
-func (w *work) await(f *store.Fact, named []prefix8) error {
-	for _, n := range named {
-		w.t.Set(waitKey(n, f.ID), nil)
-		if err := w.ensure(waitMarkKey(n)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *work) stopWaiting(f *store.Fact, named []prefix8) error {
-	for _, n := range named {
-		w.t.Delete(waitKey(n, f.ID))
-		more, err := some(w.t, keyOf(keyWait, n[:]))
-		if err != nil {
-			return err
-		}
-		if !more {
-			w.t.Delete(waitMarkKey(n))
-		}
-	}
 	return nil
 }

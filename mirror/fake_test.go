@@ -234,19 +234,22 @@ type memSink struct {
 	events map[string]*nip90.Parsed
 	doors  map[nip90.Door]int
 	fail   error
-	delay  func(*nip90.Parsed) // outside the lock
+	most   int // beyond so many events, each waits for the end of its context; 0 = no bound
 }
 
 func newSink() *memSink {
 	return &memSink{events: map[string]*nip90.Parsed{}, doors: map[nip90.Door]int{}}
 }
 
-func (s *memSink) Submit(_ context.Context, p *nip90.Parsed) Verdict {
-	if s.delay != nil {
-		s.delay(p)
-	}
+func (s *memSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.most > 0 && len(s.events) >= s.most {
+		s.mu.Unlock()
+		<-ctx.Done()
+		s.mu.Lock()
+		return Verdict{Outcome: Failed, Err: ctx.Err()}
+	}
 	if s.fail != nil {
 		return Verdict{Outcome: Failed, Err: s.fail}
 	}

@@ -34,12 +34,9 @@ func (m *mark) open(now, floor int64, overlap time.Duration) {
 		m.add(window{floor, m.Floor})
 		m.Floor = floor
 	}
-	if now <= m.Heard {
-		return
-	}
 	since := max(m.Heard-int64(overlap/time.Second), m.Floor)
-	m.add(window{since, now})
-	m.Heard = now
+	m.Heard = max(m.Heard, now)
+	m.add(window{since, m.Heard})
 }
 
 // sweep plans to ask for everything again, once per period.

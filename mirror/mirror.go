@@ -65,6 +65,9 @@ func (m *Mirror) Reload(upstreams []string) {
 
 // Run mirrors until ctx ends. It returns nil when ctx has ended and everything it started has too.
 func (m *Mirror) Run(ctx context.Context) error {
+	for _, w := range m.o.Warnings() {
+		m.log.Warn(w)
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	stops := map[string]context.CancelFunc{}

@@ -42,18 +42,24 @@ func TestMark_Open(t *testing.T) {
 		{"first", mark{}, 100_000, 5_000, mark{Heard: 100_000, Floor: 5_000, Swept: 100_000, Windows: []window{{5_000, 100_000}}}},
 		{"reconnect", mark{Heard: 100_000, Floor: 5_000}, 100_060, 5_060, mark{Heard: 100_060, Floor: 5_000, Windows: []window{{99_400, 100_060}}}},
 		{
-			"reconnect during backfill", mark{Heard: 100_000, Floor: 5_000, Windows: []window{{5_000, 50_000}}}, 100_060, 5_060,
+			"reconnect during backfill",
+			mark{Heard: 100_000, Floor: 5_000, Windows: []window{{5_000, 50_000}}},
+			100_060, 5_060,
 			mark{Heard: 100_060, Floor: 5_000, Windows: []window{{99_400, 100_060}, {5_000, 50_000}}},
 		},
 		{
-			"reconnect that touches the backfill", mark{Heard: 100_000, Floor: 5_000, Windows: []window{{5_000, 99_900}}}, 100_060, 5_060,
+			"reconnect that touches the backfill",
+			mark{Heard: 100_000, Floor: 5_000, Windows: []window{{5_000, 99_900}}},
+			100_060, 5_060,
 			mark{Heard: 100_060, Floor: 5_000, Windows: []window{{5_000, 100_060}}},
 		},
 		{
-			"longer backfill than before", mark{Heard: 100_000, Floor: 50_000}, 100_060, 0,
+			"longer backfill than before",
+			mark{Heard: 100_000, Floor: 50_000},
+			100_060, 0,
 			mark{Heard: 100_060, Windows: []window{{99_400, 100_060}, {0, 50_000}}},
 		},
-		{"clock set back", mark{Heard: 100_000, Floor: 5_000}, 90_000, 5_000, mark{Heard: 100_000, Floor: 5_000}},
+		{"clock set back", mark{Heard: 100_000, Floor: 5_000}, 90_000, 5_000, mark{Heard: 100_000, Floor: 5_000, Windows: []window{{99_400, 100_000}}}},
 		{"longer away than the backfill", mark{Heard: 100_000, Floor: 50_000}, 900_000, 850_000, mark{Heard: 900_000, Floor: 50_000, Windows: []window{{99_400, 900_000}}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

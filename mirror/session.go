@@ -99,17 +99,21 @@ func (s *session) read(ctx context.Context) error {
 			if msg.Label == wire.LabelEvent {
 				s.u.tally.refuse(reasonShape)
 			}
-		default: // notices and challenges are words only; what follows from them comes as CLOSED or silence
+		case wire.Notice:
+			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
+		default: // what follows from a challenge comes as CLOSED
 		}
 	}
 }
 
-// prefix is the machine-readable prefix of a CLOSED that matters here. NIP-01, NIP-42.
+// prefix says in a word why a subscription was closed: reasonClosed when smaller filters may help. NIP-01, NIP-42.
 func prefix(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	switch word {
 	case "auth-required", "restricted":
 		return reasonAuth
+	case "rate-limited", "blocked":
+		return word
 	}
 	return reasonClosed
 }
@@ -250,6 +254,7 @@ func (s *session) stands(part string, up bool) {
 	case !all && !s.since.IsZero():
 		s.longest = max(s.longest, now.Sub(s.since))
 		s.since = time.Time{}
+		s.u.tally.lost(now)
 	}
 	since := s.since
 	s.mu.Unlock()

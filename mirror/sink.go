@@ -41,3 +41,10 @@ type State interface {
 	// SetMeta writes a value; it is on disk when it returns.
 	SetMeta(ctx context.Context, key string, value []byte) error
 }
+
+// Reasons that go with Ignored.
+const (
+	ReasonStale    = "stale"     // a newer version of the address is here
+	ReasonDeleted  = "deleted"   // its author deleted it, or vanished
+	ReasonFactOnly = "fact-only" // it had expired
+)

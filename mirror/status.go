@@ -57,10 +57,9 @@ const (
 
 // tally is the live side of a Status.
 type tally struct {
-	mu sync.Mutex // guards below
-	s  Status
-	// heard is the oldest point up to which both parts are complete while not live.
-	heard int64
+	mu    sync.Mutex // guards below
+	s     Status
+	heard int64 // unix seconds when it last ceased to be live, 0 = never yet
 	marks map[string]mark
 }
 
@@ -109,6 +108,13 @@ func (t *tally) progress(part string, m mark) {
 	t.marks[part] = m
 }
 
+// lost notes that it is no longer heard.
+func (t *tally) lost(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.heard = at.Unix()
+}
+
 func (t *tally) snapshot(now time.Time) Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,7 +139,7 @@ func (t *tally) snapshot(now time.Time) Status {
 	case s.State == StateLive && !b.Done:
 		s.State = StateBackfilling
 	case s.State != StateLive:
-		s.LagSeconds = max(0, now.Unix()-heard)
+		s.LagSeconds = max(0, now.Unix()-max(heard, t.heard))
 	}
 	return s
 }

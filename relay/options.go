@@ -77,6 +77,9 @@ func (o Options) Validate() error {
 			fault("url", strconv.Quote(o.URL), "must be ws:// or wss:// with a host")
 		}
 	}
+	if o.AuthEncrypted && o.URL == "" {
+		fault("auth_encrypted", o.AuthEncrypted, "needs relay.url, without which nobody can authenticate")
+	}
 	for _, link := range []struct{ key, value string }{{"icon", o.Icon}, {"banner", o.Banner}, {"terms_of_service", o.TermsOfService}} {
 		if link.value == "" {
 			continue

@@ -23,7 +23,6 @@ import (
 	"dvmrelay/store"
 
 	"github.com/fiatjaf/khatru"
-	"golang.org/x/sync/semaphore"
 )
 
 // Deps are what a relay stands on. Store, Index and Policies are required.
@@ -47,7 +46,7 @@ type Relay struct {
 
 	khatru   *khatru.Relay
 	live     *live.Index
-	slots    *semaphore.Weighted
+	slots    *slots
 	verifier *verifier
 	counters session.Counters
 	counts   counts
@@ -91,7 +90,7 @@ func New(o Options, d Deps) (*Relay, error) {
 	r := &Relay{
 		o: o, d: d,
 		live:     live.New(live.Options{}),
-		slots:    semaphore.NewWeighted(o.InFlightBytes),
+		slots:    newSlots(o.InFlightBytes),
 		verifier: newVerifier(runtime.GOMAXPROCS(0)),
 
 		announcements: make(chan announcement, announceQueue),

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type rig struct {
 	srv   *httptest.Server
 	addr  string
 	clock *clock
+	stop  func() // ends the relay; the cleanup of the test then does nothing
 }
 
 // clock is the real time, moved by what the test says.
@@ -92,7 +94,7 @@ func (r *rig) serve(o relay.Options) {
 	r.srv.Config = relay.Server(o, r.relay.Handler(), nil)
 	r.srv.Start()
 	r.addr = r.srv.Listener.Addr().String()
-	r.t.Cleanup(func() {
+	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ran; err != nil {
 			r.t.Errorf("run relay: %v", err)
@@ -103,7 +105,11 @@ func (r *rig) serve(o relay.Options) {
 				g.Sockets, g.Subscriptions, g.InFlight, g.Answering, g.Live.Subscriptions)
 		}
 	})
+	r.t.Cleanup(r.stop)
 }
+
+// connect opens a connection, without a word.
+func (r *rig) connect() (net.Conn, error) { return net.Dial("tcp", r.addr) }
 
 // client is one websocket, driven by hand.
 type client struct {
@@ -367,4 +373,14 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// parsed is an event as an import brings it.
+func parsed(t testing.TB, e *nostr.Event) *nip90.Parsed {
+	t.Helper()
+	raw, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storetest.FromJSON(t, raw)
 }

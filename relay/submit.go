@@ -31,8 +31,13 @@ type Verdict struct {
 func (r *Relay) Submit(ctx context.Context, p *nip90.Parsed) mirror.Verdict {
 	v := r.Judge(ctx, p)
 	out := mirror.Verdict{Outcome: v.Outcome, Err: v.Err}
-	if v.Outcome == mirror.Refused {
-		out.Reason = prefixOf(v.Reason)
+	switch prefix := prefixOf(v.Reason); {
+	case v.Outcome == mirror.Refused:
+		out.Reason = prefix
+	case v.Outcome == mirror.Ignored:
+		out.Reason = map[string]string{
+			string(policies.Duplicate): mirror.ReasonStale, string(policies.Blocked): mirror.ReasonDeleted, string(policies.Invalid): mirror.ReasonFactOnly,
+		}[prefix]
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -79,7 +80,10 @@ func (w *traffic) thread() {
 	}
 	provider, customer := w.providers[w.IntN(165)], w.customers[w.IntN(len(w.customers))]
 	request := nostr.Event{PubKey: customer, Kind: kind, CreatedAt: nostr.Timestamp(w.at), Content: "", Tags: nostr.Tags{
-		{"i", w.hex(), "text"}, {"p", provider}, {"param", "max_results", "200"}, {"relays", "wss://relay.example.com", "wss://nos.example.com"},
+		{"i", w.hex(), "text"},
+		{"p", provider},
+		{"param", "max_results", "200"},
+		{"relays", "wss://relay.example.com", "wss://nos.example.com"},
 		{"nonce", strings.Repeat("request ", 40)},
 	}}
 	request.ID = request.GetID()
@@ -148,11 +152,7 @@ func fill(n int) (*filled, error) {
 	}
 	stop := func() error {
 		cancel()
-		<-ran
-		if err := s.Close(); err != nil {
-			return err
-		}
-		return os.RemoveAll(dir)
+		return errors.Join(<-ran, s.Close(), os.RemoveAll(dir))
 	}
 	return &filled{s, w, dir, stop}, nil
 }

@@ -68,6 +68,10 @@ func decodeEventKey(key []byte) (p place, kind uint16, ok bool) {
 	return p, binary.BigEndian.Uint16(key[1+placeLen:]), true
 }
 
+// hintLen is how much of its author an index key carries in its value, so that a filter's authors are told apart without
+// reading the event.
+const hintLen = 8
+
 // indexKeys calls fn with every index key of an event: author, kind, p and single-letter tags. fn must copy the key.
 func indexKeys(b *body, fn func(key []byte)) {
 	p := placeOf(b.CreatedAt, b.ID)

@@ -27,6 +27,9 @@ func (sn *snapshot) Count(ctx context.Context, f nostr.Filter) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if n, ok := q.countByHeart(); ok && len(gone) == 0 && few {
+			return n, nil
+		}
 		if few {
 			return q.countKeys(&l, gone)
 		}
@@ -52,6 +55,19 @@ func (q *query) keysAnswer() (leg, bool) {
 		return leg{way: wayKinds, table: tabKind, bases: [][]byte{{tabKind}}, kinds: kinds}, true
 	}
 	return m.narrow(kinds)
+}
+
+// countByHeart answers from the counts in memory when the filter has nothing but kinds and the snapshot is the newest.
+func (q *query) countByHeart() (n int64, ok bool) {
+	m := q.m
+	if m.authors != nil || len(m.tags) > 0 || m.since > 0 || m.until < maxTime {
+		return 0, false
+	}
+	s := q.sn.s
+	turn := s.kinds.turn.Load()
+	_, n = s.kinds.present(m.kinds)
+	ok = turn%2 == 0 && s.published.Load() == q.sn.version && s.kinds.turn.Load() == turn
+	return n, ok
 }
 
 // unswept finds the events that have expired but are still stored; few is false when there are too many.
@@ -96,10 +112,10 @@ func (q *query) countKeys(l *leg, gone map[nip90.ID]struct{}) (n int64, err erro
 	}
 	it := q.sn.txn.NewIterator(keysOnly(nil))
 	defer it.Close()
-	w := &walker{it: it, clock: q.clock}
+	w := &walker{it: it, m: q.m, clock: q.clock}
 	for _, base := range l.bases {
 		if l.way == wayFlat || base[0] != l.table {
-			err = w.flat(base, q.m, q.win, count)
+			err = w.flat(base, q.win, count)
 		} else {
 			err = w.kindsOf(base, l.kinds, q.win, count)
 		}

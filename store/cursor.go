@@ -91,8 +91,19 @@ func (b *best) sorted() []candidate {
 // walker reads index keys through one iterator over one table.
 type walker struct {
 	it    *badger.Iterator
+	m     *matcher
 	clock *clock
 	key   []byte
+}
+
+// hinted says whether the key under the iterator may be by a wanted author.
+func (w *walker) hinted() bool {
+	if w.m.hints == nil {
+		return true
+	}
+	hint, err := itemValue(w.it.Item())
+	// An unreadable hint decides nothing: the event itself will be checked.
+	return err != nil || w.m.mayBeBy(hint)
 }
 
 // kindsOf walks base | kind | place for the given kinds (nil = all that are there), each within the window, newest
@@ -133,7 +144,7 @@ func (w *walker) kindsOf(base []byte, kinds []uint16, win window, fn func(*place
 					break
 				}
 			}
-			if bytes.Compare(p[:], win.to[:]) > 0 || !fn(p, kind) {
+			if bytes.Compare(p[:], win.to[:]) > 0 || w.hinted() && !fn(p, kind) {
 				if kinds == nil {
 					if kind == maxKind {
 						return nil
@@ -153,7 +164,7 @@ func (w *walker) kindsOf(base []byte, kinds []uint16, win window, fn func(*place
 }
 
 // flat walks base | place | kind within the window, newest first, until fn returns false.
-func (w *walker) flat(base []byte, m *matcher, win window, fn func(*place, uint16) bool) error {
+func (w *walker) flat(base []byte, win window, fn func(*place, uint16) bool) error {
 	keyLen := len(base) + placeLen + kindLen
 	w.key = append(append(w.key[:0], base...), win.from[:]...)
 	for w.it.Seek(w.key); w.it.Valid(); w.it.Next() {
@@ -169,7 +180,7 @@ func (w *walker) flat(base []byte, m *matcher, win window, fn func(*place, uint1
 			return nil
 		}
 		kind := binary.BigEndian.Uint16(key[len(base)+placeLen:])
-		if m.hasKind(kind) && !fn(p, kind) {
+		if w.m.hasKind(kind) && w.hinted() && !fn(p, kind) {
 			return nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 	"dvmrelay/store/storetest"
@@ -283,8 +284,8 @@ func differ(t *testing.T, seed uint64, events, filters int) {
 	now.Store(1000)
 	s := storetest.Open(t, storetest.With(func(o *store.Options) {
 		o.Now = func() time.Time { return time.Unix(now.Load(), 0) }
-		o.SweepEvery = time.Millisecond
-	}))
+		o.SweepEvery, o.Indexer = time.Millisecond, index.New(index.Options{KeepCustomer: true})
+	}), storetest.Check(index.Check))
 	ref := newReference()
 	var later []nostr.Event
 	save := func(e nostr.Event) {

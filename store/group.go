@@ -44,11 +44,12 @@ type mark struct {
 
 var _ Txn = (*group)(nil)
 
-func (s *Store) newGroup() *group {
+// newGroup begins a group of about so many events on what is published now.
+func (s *Store) newGroup(events int) *group {
 	version := s.published.Load()
 	return &group{
 		view: view{txn: s.db.NewTransactionAt(version, false), version: version},
-		s:    s, over: newOverlay(), now: s.o.Now().Unix(),
+		s:    s, over: newOverlay(events), now: s.o.Now().Unix(),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 	"dvmrelay/store/storetest"
@@ -27,7 +28,7 @@ var benchWasFilled atomic.Bool
 // says it is on disk.
 func runChild(dir string) int {
 	o := store.DefaultOptions()
-	o.Dir, o.FreeFloor = dir, 0
+	o.Dir, o.FreeFloor, o.Indexer = dir, 0, index.New(index.Options{KeepCustomer: true})
 	s, err := store.Open(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -75,7 +76,7 @@ func TestStore_SurvivesKill(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for round := range 5 {
 		acked := killed(t, self, dir, 200+rnd.IntN(2000))
-		s := storetest.Open(t, storetest.With(func(o *store.Options) { o.Dir = dir }))
+		s := storetest.Open(t, inDir(dir), storetest.Check(index.Check))
 		err := s.View(func(r store.Reader) error {
 			for _, id := range acked {
 				if _, ok, err := r.Event(id); err != nil || !ok {

@@ -17,6 +17,8 @@ type kindCount struct {
 // once present stays in the table until the store is opened again. One goroutine adds, any number read.
 type kindTable struct {
 	sorted atomic.Pointer[[]kindCount]
+	// turn is odd while the counts are on their way from one version to the next.
+	turn atomic.Uint64
 }
 
 func (t *kindTable) all() []kindCount {

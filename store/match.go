@@ -11,10 +11,11 @@ import (
 
 // matcher is a filter made ready: parsed ids and keys, kinds as bits, and tag values in sets. NIP-01.
 type matcher struct {
-	ids      map[[32]byte]struct{} // nil = any
-	authors  map[[32]byte]struct{} // nil = any
-	kinds    []uint16              // sorted, each once; nil = any
-	kindBits *[1024]uint64         // the same, for long lists
+	ids      map[[32]byte]struct{}      // nil = any
+	authors  map[[32]byte]struct{}      // nil = any
+	hints    map[[hintLen]byte]struct{} // the fronts of the authors
+	kinds    []uint16                   // sorted, each once; nil = any
+	kindBits *[1024]uint64              // the same, for long lists
 	tags     []tagWanted
 	since    int64
 	until    int64
@@ -43,6 +44,12 @@ func compile(f nostr.Filter) (*matcher, error) {
 	m := &matcher{since: 0, until: maxTime}
 	m.ids = hexSet(f.IDs)
 	m.authors = hexSet(f.Authors)
+	if m.authors != nil {
+		m.hints = make(map[[hintLen]byte]struct{}, len(m.authors))
+		for pk := range m.authors {
+			m.hints[[hintLen]byte(pk[:hintLen])] = struct{}{}
+		}
+	}
 	m.nothing = f.IDs != nil && len(m.ids) == 0 || f.Authors != nil && len(m.authors) == 0 || f.LimitZero
 	if f.Kinds != nil {
 		m.setKinds(f.Kinds)
@@ -110,6 +117,15 @@ func (m *matcher) hasKind(k uint16) bool {
 		return m.kindBits[k>>6]&(1<<(k&63)) != 0
 	}
 	return slices.Contains(m.kinds, k)
+}
+
+// mayBeBy judges an index key by the front of the author in its value.
+func (m *matcher) mayBeBy(hint []byte) bool {
+	if m.hints == nil || len(hint) < hintLen {
+		return true
+	}
+	_, ok := m.hints[[hintLen]byte(hint)]
+	return ok
 }
 
 // matches checks a stored event against the whole filter.

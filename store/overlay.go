@@ -35,12 +35,13 @@ type sortedKeys struct {
 
 const (
 	// entryOverhead is what Badger adds to the length of key and value when it sizes an entry.
-	entryOverhead = 32
-	usualGroup    = 4096
+	entryOverhead = 16
+	// keysPerEvent is a guess at what an event and its views write.
+	keysPerEvent = 12
 )
 
-func newOverlay() *overlay {
-	return &overlay{cells: make(map[string]*cell, usualGroup), tables: make(map[byte]*sortedKeys)}
+func newOverlay(events int) *overlay {
+	return &overlay{cells: make(map[string]*cell, events*keysPerEvent), tables: make(map[byte]*sortedKeys)}
 }
 
 func (o *overlay) put(key []byte, next cell) {

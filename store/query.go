@@ -106,7 +106,7 @@ func (q *query) chunk(l *leg, n int) (found []candidate, full bool, err error) {
 	top := best{n: n, heap: make([]candidate, 0, n)}
 	it := q.sn.txn.NewIterator(keysOnly([]byte{l.table}))
 	defer func() { it.Close() }()
-	w := &walker{it: it, clock: q.clock}
+	w := &walker{it: it, m: q.m, clock: q.clock}
 	for _, base := range l.bases {
 		// Values of p that are no keys stand in the tag table.
 		if base[0] != l.table || l.way == wayFlat {
@@ -116,7 +116,7 @@ func (q *query) chunk(l *leg, n int) (found []candidate, full bool, err error) {
 				}
 				continue
 			}
-			err = w.flat(base, q.m, q.win, top.offer)
+			err = w.flat(base, q.win, top.offer)
 		} else {
 			err = w.kindsOf(base, l.kinds, q.win, top.offer)
 		}
@@ -131,8 +131,8 @@ func (q *query) chunk(l *leg, n int) (found []candidate, full bool, err error) {
 func (q *query) elsewhere(base []byte, top *best) error {
 	it := q.sn.txn.NewIterator(keysOnly(base))
 	defer it.Close()
-	w := &walker{it: it, clock: q.clock}
-	return w.flat(base, q.m, q.win, top.offer)
+	w := &walker{it: it, m: q.m, clock: q.clock}
+	return w.flat(base, q.win, top.offer)
 }
 
 // read looks a candidate up, checks it against the whole filter and yields it. It is false when the answer is complete.

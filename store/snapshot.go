@@ -35,10 +35,11 @@ var _ Snapshot = closedSnapshot{}
 
 func (closedSnapshot) err() error { return ErrClosed }
 
-func (closedSnapshot) Version() uint64                                    { return 0 }
-func (closedSnapshot) Value([]byte) ([]byte, error)                       { return nil, ErrClosed }
-func (closedSnapshot) Scan(_, _ []byte, _ func(_, _ []byte) bool) error   { return ErrClosed }
-func (closedSnapshot) Fact(nip90.ID) (Fact, bool, error)                  { return Fact{}, false, ErrClosed }
+func (closedSnapshot) Version() uint64                                  { return 0 }
+func (closedSnapshot) Value([]byte) ([]byte, error)                     { return nil, ErrClosed }
+func (closedSnapshot) Scan(_, _ []byte, _ func(_, _ []byte) bool) error { return ErrClosed }
+func (closedSnapshot) Fact(nip90.ID) (Fact, bool, error)                { return Fact{}, false, ErrClosed }
+
 func (closedSnapshot) Event(nip90.ID) (Raw, bool, error)                  { return Raw{}, false, ErrClosed }
 func (closedSnapshot) Count(context.Context, nostr.Filter) (int64, error) { return 0, ErrClosed }
 func (closedSnapshot) Close()                                             {}

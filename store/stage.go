@@ -1,16 +1,10 @@
 package store
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"dvmrelay/nip90"
-
-	"github.com/nbd-wtf/go-nostr"
 )
 
 // ErrBadEvent is wrapped by the refusal of an event that no key can hold: kind or created_at out of range, or too big.
@@ -84,6 +78,9 @@ func repeated(f *Fact) Outcome {
 
 // vanished says whether the author asked for everything up to this time to be forgotten. NIP-62.
 func (g *group) vanished(p *nip90.Parsed) (bool, error) {
+	if !g.s.marks.has(p.Author) {
+		return false, nil
+	}
 	v, err := g.Value(vanishKey(p.Author))
 	if err != nil || len(v) < timeLen {
 		return false, err
@@ -93,7 +90,8 @@ func (g *group) vanished(p *nip90.Parsed) (bool, error) {
 
 // judge decides what becomes of a new event: Stored, Stale, FactOnly, or Deleted with the deleting event.
 func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
-	if kind := p.Event.Kind; kind != kindDeletion && kind != kindVanish {
+	marked := g.s.marks.has(p.Author)
+	if kind := p.Event.Kind; marked && kind != kindDeletion && kind != kindVanish {
 		tomb, err := g.Value(tombKey(p.Author, p.ID))
 		if err != nil {
 			return 0, nip90.ID{}, err
@@ -103,7 +101,7 @@ func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
 		}
 	}
 	d, addressed := addressOf(p.Event.Kind, tags)
-	if addressed {
+	if addressed && marked {
 		tomb, err := g.Value(addrTombKey(p.Author, uint16(p.Event.Kind), d))
 		if err != nil {
 			return 0, nip90.ID{}, err
@@ -167,7 +165,7 @@ func (g *group) store(p *nip90.Parsed, f *Fact, tags []byte) (Change, error) {
 	g.putFact(f)
 	g.over.set(eventKey(nil, &here, kind), appendBody(nil, p.Author, f.Expires, p.Raw))
 	b := body{Raw: Raw{Head: Head{ID: p.ID, PubKey: p.Author, CreatedAt: p.CreatedAt, Expires: f.Expires, Kind: f.Kind}}, tags: tags}
-	indexKeys(&b, func(key []byte) { g.over.set(key, nil) })
+	indexKeys(&b, func(key []byte) { g.over.set(key, p.Author[:hintLen]) })
 	if f.Expires != 0 {
 		g.over.set(expiryKey(f.Expires, f.ID), nil)
 	}
@@ -204,7 +202,11 @@ func (g *group) replace(f *Fact, here place, d [32]byte) (Change, error) {
 			return Change{}, err
 		}
 		if ok && old.Has(FactBody) {
-			if change, err = g.removeBody(&old, LossReplaced, f.ID); err != nil {
+			why := LossReplaced
+			if old.Expires != 0 && old.Expires <= g.now {
+				why = LossExpired // and f may be the older version
+			}
+			if change, err = g.removeBody(&old, why, f.ID); err != nil {
 				return change, err
 			}
 		}
@@ -239,144 +241,4 @@ func (g *group) unapply(f Fact, why Loss, by nip90.ID) (Change, error) {
 		return change, fmt.Errorf("index loss of event %s: %w", f.ID, err)
 	}
 	return change, nil
-}
-
-// obeyDeletion removes what a kind 5 names, as far as it is its author's, and leaves tombstones for what is still to
-// come. NIP-09.
-func (g *group) obeyDeletion(del *Fact, tags []byte) (Change, error) {
-	var change Change
-	var removed int
-	w := walkTags(tags)
-	for t, ok := w.next(); ok; t, ok = w.next() {
-		letter, single := letterOf(t.name)
-		if !single || !t.hasValue {
-			continue
-		}
-		var more Change
-		var n int
-		var err error
-		switch letter {
-		case 'e':
-			more, n, err = g.deleteID(del, plain(t.value), removed < inlineDeletions)
-		case 'a':
-			more, n, err = g.deleteAddress(del, string(plain(t.value)), removed < inlineDeletions)
-		}
-		if err != nil {
-			return change, err
-		}
-		change.Merge(more)
-		removed += n
-	}
-	if removed > inlineDeletions {
-		g.over.set(taskKey(taskDelete, del.ID), binary.AppendUvarint(nil, 0))
-	}
-	return change, nil
-}
-
-// deleteID returns how many bodies went, or have to go when now is false.
-func (g *group) deleteID(del *Fact, value []byte, now bool) (Change, int, error) {
-	id, ok := hexID(value)
-	if !ok || id == del.ID {
-		return Change{}, 0, nil
-	}
-	f, known, err := g.Fact(id)
-	if err != nil {
-		return Change{}, 0, err
-	}
-	switch {
-	case !known:
-		g.over.set(tombKey(del.Author, id), appendTime(append([]byte(nil), del.ID[:]...), del.CreatedAt))
-		return Change{}, 0, nil
-	case f.Author != del.Author || f.Kind == kindDeletion || f.Kind == kindVanish || f.Has(FactDeleted):
-		return Change{}, 0, nil
-	case !now:
-		return Change{}, 1, nil
-	}
-	change, err := g.markDeleted(&f, del.ID)
-	return change, 1, err
-}
-
-func (g *group) deleteAddress(del *Fact, value string, now bool) (Change, int, error) {
-	kind, d, ok := ownAddress(value, del.Author)
-	if !ok {
-		return Change{}, 0, nil
-	}
-	key := addrTombKey(del.Author, kind, d)
-	old, err := g.Value(key)
-	if err != nil {
-		return Change{}, 0, err
-	}
-	if len(old) < timeLen || getTime(old) < del.CreatedAt {
-		g.over.set(key, append(appendTime(nil, del.CreatedAt), del.ID[:]...))
-	}
-	head, err := g.Value(replaceKey(kind, del.Author, d))
-	if err != nil || len(head) != placeLen {
-		return Change{}, 0, err
-	}
-	p := place(head)
-	if p.time() > del.CreatedAt {
-		return Change{}, 0, nil
-	}
-	if !now {
-		return Change{}, 1, nil
-	}
-	f, ok, err := g.Fact(p.id())
-	if err != nil || !ok {
-		return Change{}, 0, err
-	}
-	change, err := g.markDeleted(&f, del.ID)
-	return change, 1, err
-}
-
-// ownAddress reads kind:pubkey:d; false unless it is an address of this author.
-func ownAddress(value string, author nip90.PubKey) (kind uint16, d [32]byte, ok bool) {
-	k, rest, ok1 := strings.Cut(value, ":")
-	pk, name, ok2 := strings.Cut(rest, ":")
-	n, err := strconv.ParseUint(k, 10, 16)
-	if !ok1 || !ok2 || err != nil || pk != author.String() {
-		return 0, d, false
-	}
-	switch {
-	case isAddressable(int(n)):
-		return uint16(n), sha256.Sum256([]byte(name)), true
-	case isReplaceable(int(n)):
-		return uint16(n), sha256.Sum256(nil), true
-	}
-	return 0, d, false
-}
-
-// obeyVanish notes that everything of the author up to now is to be erased, and refused from here on. NIP-62.
-func (g *group) obeyVanish(f *Fact, tags []byte) error {
-	if !g.s.vanishesHere(tags) {
-		return nil
-	}
-	row := append(appendTime(nil, f.CreatedAt), f.ID[:]...)
-	old, err := g.Value(vanishKey(f.Author))
-	if err != nil {
-		return err
-	}
-	if len(old) >= timeLen && getTime(old) >= f.CreatedAt {
-		return nil
-	}
-	g.over.set(vanishKey(f.Author), row)
-	g.over.set(taskKey(taskVanish, f.Author), row)
-	g.vanish = append(g.vanish, vanishing{f.Author, f.CreatedAt})
-	return nil
-}
-
-func (s *Store) vanishesHere(tags []byte) bool {
-	w := walkTags(tags)
-	for t, ok := w.next(); ok; t, ok = w.next() {
-		if string(plain(t.name)) != "relay" || !t.hasValue {
-			continue
-		}
-		value := string(plain(t.value))
-		if value == allRelays {
-			return true
-		}
-		if s.o.VanishURL != "" && nostr.NormalizeURL(value) == nostr.NormalizeURL(s.o.VanishURL) {
-			return true
-		}
-	}
-	return false
 }

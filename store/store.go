@@ -25,10 +25,11 @@ import (
 const schemaVersion = 1
 
 const (
-	memTableBytes   = 16 << 20
+	memTableBytes   = 8 << 20
 	memTables       = 3
 	blockCacheBytes = 32 << 20
-	indexCacheBytes = 32 << 20
+	indexCacheBytes = 16 << 20
+	blockBytes      = 8 << 10
 	compactors      = 2
 	queueLen        = 2048
 	closeWait       = 10 * time.Second
@@ -49,6 +50,7 @@ type Store struct {
 	vanishing atomic.Pointer[map[nip90.PubKey]int64]
 	disk      disk
 	counters  counters
+	marks     marks // touched by the writer only, once it runs
 
 	queue    chan *op
 	started  atomic.Bool
@@ -95,7 +97,7 @@ func (s *Store) openBadger() error {
 	bo := badger.DefaultOptions(s.o.Dir).
 		WithMemTableSize(memTableBytes).WithNumMemtables(memTables).
 		WithBlockCacheSize(blockCacheBytes).WithIndexCacheSize(indexCacheBytes).
-		WithNumCompactors(compactors).WithCompression(options.Snappy).WithNumGoroutines(compactors).
+		WithBlockSize(blockBytes).WithNumCompactors(compactors).WithCompression(options.Snappy).WithNumGoroutines(compactors).
 		WithValueLogFileSize(memTableBytes).
 		WithDetectConflicts(false).WithMetricsEnabled(false).
 		WithSyncWrites(s.o.Sync == SyncBatch).
@@ -150,6 +152,7 @@ func (s *Store) load() error {
 	if err := s.loadCounts(v); err != nil {
 		return err
 	}
+	s.marks = loadMarks(v.txn)
 	pending := make(map[nip90.PubKey]int64)
 	err = v.Scan([]byte{tabTask, taskVanish}, nil, func(key, value []byte) bool {
 		if len(key) == 2+32 && len(value) >= timeLen {

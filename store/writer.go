@@ -212,7 +212,7 @@ func (w *writer) begin() error {
 	if !w.s.fresh {
 		return nil
 	}
-	g := w.s.newGroup()
+	g := w.s.newGroup(1)
 	g.over.set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	return w.publish(g, nil)
 }
@@ -236,14 +236,14 @@ func (w *writer) finish() error {
 			return err
 		}
 	}
-	g := w.s.newGroup()
+	g := w.s.newGroup(1)
 	g.over.set(countsKey, w.s.countsRow(g.version+1))
 	return w.publish(g, nil)
 }
 
 // commit stages a batch, writes it with one sync, publishes it and answers. What does not fit is carried over.
 func (w *writer) commit(batch []*op) error {
-	g := w.s.newGroup()
+	g := w.s.newGroup(len(batch))
 	var commits []Commit
 	taken := 0
 	for i, o := range batch {
@@ -293,7 +293,7 @@ func (w *writer) stage(g *group, o *op) (Outcome, Change, error) {
 
 // step commits one bounded piece of upkeep.
 func (w *writer) step(piece func(*group) (Change, error), outcome Outcome) error {
-	g := w.s.newGroup()
+	g := w.s.newGroup(1)
 	change, err := piece(g)
 	if err != nil {
 		g.txn.Discard()
@@ -320,10 +320,9 @@ func (w *writer) publish(g *group, commits []Commit) error {
 		return err
 	}
 	s.counters.group(len(commits), time.Since(began))
+	s.kinds.turn.Add(1)
 	for _, d := range g.deltas {
-		if d.delta > 0 {
-			s.kinds.add(d.kind, d.delta)
-		}
+		s.kinds.add(d.kind, d.delta)
 	}
 	if len(g.vanish) > 0 || len(g.done) > 0 {
 		next := maps.Clone(*s.vanishing.Load())
@@ -336,12 +335,8 @@ func (w *writer) publish(g *group, commits []Commit) error {
 		s.vanishing.Store(&next)
 	}
 	s.published.Store(version)
-	for _, d := range g.deltas {
-		if d.delta < 0 {
-			s.kinds.add(d.kind, d.delta)
-		}
-	}
 	s.facts.Add(g.facts)
+	s.kinds.turn.Add(1)
 	w.tasks = w.tasks || g.over.tables[tabTask] != nil
 	s.trail()
 	if s.o.Committed != nil && len(commits) > 0 {

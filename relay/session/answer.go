@@ -45,6 +45,7 @@ func (s *Session) answerAll() {
 		s.answers[0] = nil
 		s.answers = s.answers[1:]
 		skip := s.o.ending || a.sub != nil && a.sub.ended
+		s.room.Broadcast()
 		s.mu.Unlock()
 		if !skip {
 			s.give(a)

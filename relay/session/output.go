@@ -34,6 +34,7 @@ func (p pending) bytes() int { return len(p.evt.Raw) + liveOverhead }
 // s.mu guards all of it.
 type output struct {
 	out       []byte
+	said      int // bytes of out that are replies
 	live      []pending
 	liveBytes int
 	writing   bool
@@ -56,6 +57,7 @@ func (s *Session) reply(write func([]byte) []byte) {
 func (s *Session) replyLocked(write func([]byte) []byte) {
 	b, at := beginFrame(room(s.o.out, 160))
 	s.o.out = endFrame(write(b), at)
+	s.o.said += len(s.o.out) - at
 }
 
 // wake starts the writer if there is none. s.mu is held.
@@ -100,7 +102,7 @@ func (s *Session) write() {
 // takeBatch takes what has been framed and adds live events while there is room. s.mu is held.
 func (s *Session) takeBatch() []byte {
 	batch := s.o.out
-	s.o.out = nil
+	s.o.out, s.o.said = nil, 0
 	taken := 0
 	for _, p := range s.o.live {
 		if len(batch) >= batchBytes {
@@ -127,7 +129,11 @@ func (s *Session) takeBatch() []byte {
 // send writes one batch. The peer has the write deadline for it; while it takes something it gets another.
 func (s *Session) send(batch []byte) bool {
 	for len(batch) > 0 {
-		err := s.conn.SetWriteDeadline(time.Now().Add(s.host.Options.WriteDeadline))
+		var deadline time.Time
+		if d := s.host.Options.WriteDeadline; d > 0 {
+			deadline = time.Now().Add(d)
+		}
+		err := s.conn.SetWriteDeadline(deadline)
 		n := 0
 		if err == nil {
 			n, err = s.conn.Write(batch)
@@ -194,12 +200,12 @@ func (s *Session) countDrop(why Drop) {
 	}
 }
 
-// waitRoom waits until the peer has taken what it was told, so that one who asks and never reads is asked to wait. It
-// says false when the session is over.
+// waitRoom waits until the peer has taken the replies it was given, so that one who sends and never reads has to wait.
+// Answers wait for room by themselves. It says false when the session is over.
 func (s *Session) waitRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.o.out) >= batchBytes && !s.o.ending {
+	for s.o.said >= batchBytes && !s.o.ending {
 		s.room.Wait()
 	}
 	return !s.o.ending

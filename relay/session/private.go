@@ -89,5 +89,8 @@ func (s *Session) mayRead(queries []Query) error {
 			return nil
 		}
 	}
+	if s.host.Options.URL == "" {
+		return policies.Refuse(policies.Restricted, "these kinds are for their author and those they name, and nobody can authenticate here")
+	}
 	return policies.Refuse(policies.AuthRequired, "these kinds are for their author and those they name, authenticate first")
 }

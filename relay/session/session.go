@@ -189,7 +189,7 @@ func (s *Session) markPartial(unfinished bool) {
 func (s *Session) frame(ctx context.Context, h header, payload []byte) bool {
 	switch h.op {
 	case ws.OpPing:
-		s.reply2(appendControlTo(ws.OpPong, payload))
+		s.control(controlFrame(ws.OpPong, payload))
 		return s.waitRoom()
 	case ws.OpPong:
 		return true
@@ -236,11 +236,14 @@ func (s *Session) fragment(ctx context.Context, h header, payload []byte) bool {
 
 // peerCode is the code that the peer closed with, if it may be sent back.
 func peerCode(payload []byte) ws.StatusCode {
+	if len(payload) < 2 {
+		return ws.StatusNormalClosure
+	}
 	code, _ := ws.ParseCloseFrameData(payload)
-	if len(payload) >= 2 && code.IsProtocolDefined() && !code.IsNotUsed() || code.IsApplicationSpec() || code.IsPrivateSpec() {
+	if code.IsProtocolDefined() && !code.IsProtocolReserved() || code.IsApplicationSpec() || code.IsPrivateSpec() {
 		return code
 	}
-	return ws.StatusNormalClosure
+	return ws.StatusProtocolError
 }
 
 // Tick is called now and then for every session: it sends a ping to a quiet peer and ends one that does not answer, or
@@ -261,21 +264,23 @@ func (s *Session) Tick(now time.Time) {
 		s.drop(DropSilent)
 	case quiet >= s.host.Options.PingInterval && at-s.pinged.Load() >= int64(s.host.Options.PingInterval):
 		s.pinged.Store(at)
-		s.reply2(appendControlTo(ws.OpPing, nil))
+		s.control(controlFrame(ws.OpPing, nil))
 	}
 }
 
-// reply2 queues bytes that are framed already.
-func (s *Session) reply2(write func([]byte) []byte) {
+// control queues bytes that are framed already.
+func (s *Session) control(write func([]byte) []byte) {
 	s.mu.Lock()
 	if !s.o.ending {
+		was := len(s.o.out)
 		s.o.out = write(room(s.o.out, 2+ws.MaxControlFramePayloadSize))
+		s.o.said += len(s.o.out) - was
 		s.wake()
 	}
 	s.mu.Unlock()
 }
 
-func appendControlTo(op ws.OpCode, payload []byte) func([]byte) []byte {
+func controlFrame(op ws.OpCode, payload []byte) func([]byte) []byte {
 	return func(b []byte) []byte { return appendControl(b, op, payload) }
 }
 

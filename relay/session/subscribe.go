@@ -178,6 +178,9 @@ func (s *Session) forget(sub *subscription) {
 	delete(s.subs, sub.id)
 	s.values -= sub.values
 	s.release(sub)
+	waiting := len(s.answers)
+	s.answers = slices.DeleteFunc(s.answers, func(a *answer) bool { return a.sub == sub })
+	s.host.Counters.Answering.Add(int64(len(s.answers) - waiting))
 	s.host.Counters.Subscriptions.Add(-1)
 	s.room.Broadcast()
 }

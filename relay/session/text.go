@@ -2,12 +2,16 @@ package session
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"dvmrelay/policies"
 	"dvmrelay/wire"
 
 	"github.com/gobwas/ws"
 )
+
+// longestAnswered is to how many characters an id is cut in the answer to a message that cannot be taken.
+const longestAnswered = 64
 
 // maxNonsense is how many unreadable frames in a row a peer may send.
 const maxNonsense = 3
@@ -53,8 +57,9 @@ func (s *Session) malformed(ctx context.Context, bad *wire.Malformed) bool {
 		s.reply(func(b []byte) []byte { return wire.AppendOK(b, bad.EventID, false, bad.Reason) })
 	case (bad.Label == wire.LabelReq || bad.Label == wire.LabelCount) && bad.HasSub:
 		s.nonsense = 0
-		if bad.Label == wire.LabelReq {
-			s.unsubscribe(bad.Sub) // to its sender, CLOSED ends whatever had this id
+		// To its sender, CLOSED ends whatever had this id. One of full length may have been cut, and be another's.
+		if bad.Label == wire.LabelReq && utf8.RuneCountInString(bad.Sub) < longestAnswered {
+			s.unsubscribe(bad.Sub)
 		}
 		s.closed(bad.Sub, bad.Reason)
 	case (bad.Label == wire.LabelNegOpen || bad.Label == wire.LabelNegMsg) && bad.HasSub:
