@@ -69,6 +69,27 @@ func (h *hub) join() (err error) {
 	return nil
 }
 
+// mend finishes what an earlier run of the index left undone, then waits for the end. The store must be running.
+func (h *hub) mend(ctx context.Context) error {
+	var unfinished bool
+	err := h.store.View(func(r store.Reader) (err error) {
+		unfinished, err = h.index.Unfinished(r)
+		return err
+	})
+	if err == nil && unfinished {
+		h.log.Warn("index was left unfinished and is built again; views are incomplete until then")
+		err = h.index.Rebuild(ctx, h.store)
+	}
+	if err == nil {
+		err = h.index.Settle(ctx, h.store)
+	}
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
 // close closes what openHub opened.
 func (h *hub) close() error { return h.store.Close() }
 

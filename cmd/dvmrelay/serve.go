@@ -73,6 +73,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stages := []stage{
 		{"store", s.store.Run},
+		{"index", s.mend},
 		{"relay", s.relay.Run},
 		{"mirror", s.mirror.Run},
 		{"control", func(ctx context.Context) error {

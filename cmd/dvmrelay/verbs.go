@@ -57,6 +57,7 @@ func (c *call) withVerbs(writes bool, fn func(context.Context, control.Verbs) er
 	var verb error
 	err = runStages(ctx, []stage{
 		{"store", h.store.Run},
+		{"index", h.mend},
 		{"relay", h.relay.Run},
 		{"command", func(context.Context) error {
 			defer done()
