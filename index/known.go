@@ -29,6 +29,9 @@ func (k *KnownView) Provider(p nip90.PubKey) (bool, error) { return has(k.r, pro
 // Customer says whether a key asked for a job.
 func (k *KnownView) Customer(c nip90.PubKey) (bool, error) { return has(k.r, customerKey(c)) }
 
+// Author says whether any event of a key was ever counted.
+func (k *KnownView) Author(pk nip90.PubKey) (bool, error) { return store.HasAuthor(k.r, pk) }
+
 // Address says whether a handler with this address is held.
 func (k *KnownView) Address(a nip90.Address) (bool, error) {
 	if a.Kind != kindHandler {

@@ -246,6 +246,9 @@ func TestKnown_BodyOrNot(t *testing.T) {
 			{"provider as customer", func() (bool, error) { return k.Customer(pub(t, "bob")) }, false},
 			{"provider that answered", func() (bool, error) { return k.Provider(pub(t, "bob")) }, true},
 			{"provider that announced", func() (bool, error) { return k.Provider(pub(t, "carol")) }, true},
+			{"author of what has expired", func() (bool, error) { return k.Author(pub(t, "alice")) }, true},
+			{"author of what is stored", func() (bool, error) { return k.Author(pub(t, "carol")) }, true},
+			{"author of nothing", func() (bool, error) { return k.Author(pub(t, "dave")) }, false},
 			{"customer as provider", func() (bool, error) { return k.Provider(pub(t, "alice")) }, false},
 			{"address", func() (bool, error) {
 				return k.Address(nip90.Address{Kind: 31990, PubKey: pub(t, "carol"), D: "x"})
