@@ -167,7 +167,7 @@ listen = ":0"
 [limits]
 tags = 1_000
 message_bytes = "1 MiB"
-content_bytes = 1024
+content_length = 1024
 query_budget = 0
 write_deadline = "1m30s"
 [mirror]
@@ -188,7 +188,7 @@ free_floor = 0
 	want := Default()
 	want.Web.Inputs = "hide"
 	want.Relay.Listen = ":0"
-	want.Limits.Tags, want.Limits.MessageBytes, want.Limits.ContentBytes = 1000, 1<<20, 1024
+	want.Limits.Tags, want.Limits.MessageBytes, want.Limits.ContentLength = 1000, 1<<20, 1024
 	want.Limits.QueryBudget, want.Limits.WriteDeadline = 0, 90*time.Second
 	want.Mirror.Upstreams, want.Mirror.Backfill = []string{}, 36*time.Hour
 	want.Kinds.Allow = []policies.KindRange{{From: 1111, To: 1111}, {From: 30000, To: 30003}, {From: 7, To: 7}}

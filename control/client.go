@@ -124,7 +124,9 @@ func (c *Client) do(ctx context.Context, method, target string, body io.Reader) 
 func (c *Client) Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	resp, err := c.do(ctx, http.MethodPost, pathImport, in)
+	body, hangUp := interruptible(ctx, in)
+	defer hangUp()
+	resp, err := c.do(ctx, http.MethodPost, pathImport, body)
 	if err != nil {
 		return ImportReport{}, err
 	}

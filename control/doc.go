@@ -22,7 +22,8 @@ type Verbs interface {
 	// Stats counts; query holds the parameters of /api/v1/stats. ErrUsage.
 	Stats(ctx context.Context, query url.Values) (json.RawMessage, error)
 	// Import reads events as JSON lines, plain or gzip. progress may be nil; it hears of the import now and then, and is
-	// never called concurrently.
+	// never called concurrently. Import ends with ctx even while a read of in is under way; that read then ends in its
+	// own time, and what it brings is lost.
 	Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error)
 	// Export writes the events that match, as JSON lines, oldest first. Limit takes the newest. ErrUsage.
 	Export(ctx context.Context, f nostr.Filter, out io.Writer) error

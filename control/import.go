@@ -196,6 +196,21 @@ func (im *importer) snapshot() ImportReport {
 	return r
 }
 
+// interruptible reads in, but only until ctx ends: a terminal may keep a reader waiting for ever. hangUp must be called.
+func interruptible(ctx context.Context, in io.Reader) (r io.Reader, hangUp func()) {
+	out, feed := io.Pipe()
+	go func() {
+		_, err := io.Copy(feed, in)
+		_ = feed.CloseWithError(err) // never fails
+	}()
+	quit := func() { _ = feed.CloseWithError(context.Canceled) } // never fails
+	stop := context.AfterFunc(ctx, quit)
+	return out, func() {
+		stop()
+		quit()
+	}
+}
+
 // openLines looks whether the input is gzip.
 func openLines(in io.Reader) (*bufio.Reader, error) {
 	br := bufio.NewReaderSize(in, 64<<10)

@@ -156,25 +156,35 @@ func TestImport_ProgressComesWhileReading(t *testing.T) {
 
 func TestImport_EndsWithItsContext(t *testing.T) {
 	local, _ := open(t)
-	client := running(t, t.TempDir(), local)
-	in, feed := io.Pipe()
-	t.Cleanup(func() { _ = feed.Close() })
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		_, err := client.Import(ctx, in, nil)
-		done <- err
-	}()
-	if _, err := feed.Write(extraFields(t)); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	select {
-	case err := <-done:
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("Import = %v, want canceled", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("Import did not end with its context")
+	for name, v := range map[string]Verbs{"alone": local, "beside": running(t, t.TempDir(), local)} {
+		t.Run(name, func(t *testing.T) {
+			never, end := io.Pipe()
+			defer end.Close()
+			early, none := context.WithCancel(context.Background())
+			none()
+			if _, err := v.Import(early, never, nil); !errors.Is(err, context.Canceled) {
+				t.Errorf("with an ended context: %v, want canceled", err)
+			}
+			in, feed := io.Pipe()
+			defer feed.Close()
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() {
+				_, err := v.Import(ctx, in, nil)
+				done <- err
+			}()
+			if _, err := feed.Write(extraFields(t)); err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			select {
+			case err := <-done:
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("Import = %v, want canceled", err)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("Import did not end with its context")
+			}
+		})
 	}
 }

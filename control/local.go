@@ -140,8 +140,10 @@ func (l *Local) Import(ctx context.Context, in io.Reader, progress func(ImportRe
 	if l.Submit == nil {
 		return ImportReport{}, errors.New("import: nothing takes events here")
 	}
+	lines, hangUp := interruptible(ctx, in)
+	defer hangUp()
 	im := &importer{submit: l.Submit, now: l.now}
-	return im.run(ctx, in, progress)
+	return im.run(ctx, lines, progress)
 }
 
 // Export implements Verbs.

@@ -343,8 +343,8 @@ func start(t *testing.T, o Options, sink Sink, state State) (m *Mirror, stop fun
 				if err != nil {
 					t.Errorf("Run = %v, want nil", err)
 				}
-			case <-time.After(10 * time.Second):
-				t.Error("Run did not return within 10 s of the end of its context")
+			case <-time.After(30 * time.Second):
+				t.Error("Run did not return within 30 s of the end of its context")
 			}
 		})
 	}
@@ -352,15 +352,15 @@ func start(t *testing.T, o Options, sink Sink, state State) (m *Mirror, stop fun
 	return m, stop
 }
 
-// eventually polls until ok, for at most ten seconds.
+// eventually polls until ok, for at most thirty seconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within 30 s: %s", what)
 		}
 		<-tick.C
 	}

@@ -205,6 +205,7 @@ func TestHubs_OneMirrorsTheOtherAndThreadsAreTheSame(t *testing.T) {
 	a.submit(missed, raw)
 	m, _ = b.follow(a)
 	b.until("the missed event", func() bool { return slices.Contains(b.served(), missed.ID) })
+	b.until("the count", func() bool { return m.Upstreams()[0].Accepted > 0 }) // it follows the event
 	if st := m.Upstreams()[0]; st.Accepted != 1 || st.Duplicates > 6 {
 		t.Errorf("after the restart: %d accepted, %d duplicates, want 1 and no more than the overlap brings", st.Accepted, st.Duplicates)
 	}
@@ -245,6 +246,8 @@ func TestHubs_MirroringEachOtherDoNotEcho(t *testing.T) {
 	b.submit(second, raw)
 	a.until("the answer", func() bool { return slices.Contains(a.served(), second.ID) })
 	for name, m := range map[string]*mirror.Mirror{"first": ma, "second": mb} {
+		a.until("the count", func() bool { return m.Upstreams()[0].Accepted > 0 }) // it follows the event
+		b.until("the count", func() bool { return m.Upstreams()[0].Accepted > 0 }) // it follows the event
 		if st := m.Upstreams()[0]; st.Accepted != 1 || st.Duplicates > 1 {
 			t.Errorf("%s hub: %d accepted, %d duplicates, want each event once and its echo at most once", name, st.Accepted, st.Duplicates)
 		}

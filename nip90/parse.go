@@ -71,9 +71,11 @@ func Expiration(evt *nostr.Event) int64 {
 	return 0
 }
 
-// parseSeconds reads a positive whole number of unix seconds.
+// parseSeconds reads a whole number of unix seconds; one that is not positive is 1, which is as long ago.
 func parseSeconds(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
+	past := strings.HasPrefix(s, "-")
+	s = strings.TrimPrefix(s, "-")
 	if s == "" || len(s) > 18 {
 		return 0, false
 	}
@@ -84,7 +86,10 @@ func parseSeconds(s string) (int64, bool) {
 		}
 		n = n*10 + int64(s[i]-'0')
 	}
-	return n, n > 0
+	if past {
+		n = 1
+	}
+	return max(n, 1), true
 }
 
 // value is the element of a tag at i, empty when it is not there.

@@ -53,6 +53,17 @@ func TestLists_Words(t *testing.T) {
 	}
 }
 
+func TestLists_WhoIsDeniedMayStillVanish(t *testing.T) {
+	c := newClock()
+	for name, rules := range map[string]RuleOptions{"denied": {Deny: []string{hexB}}, "not allowed": {Allow: []string{hexA}}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSet(t, func(o *Options) { o.Rules = rules }, Deps{Now: c.now})
+			vanish := event(c, 62, nostr.Tag{"relay", "ALL_RELAYS"})
+			wantRefusal(t, s.CheckChain(context.Background(), open(t, vanish, nip90.DoorSocket, c.now())), "")
+		})
+	}
+}
+
 func TestProtected_Words(t *testing.T) {
 	c := newClock()
 	a, b := mustKey(t, hexA), mustKey(t, hexB)
@@ -66,7 +77,8 @@ func TestProtected_Words(t *testing.T) {
 		{"nobody authenticated", from("192.0.2.1"), nip90.DoorSocket, asAuthor},
 		{"the author", from("192.0.2.1", a, b), nip90.DoorSocket, ""},
 		{"somebody else", from("192.0.2.1", a), nip90.DoorSocket, "restricted: this event is protected, only its author may publish it"},
-		{"an upstream", context.Background(), nip90.DoorMirror, asAuthor},
+		{"no way to authenticate", WithPeer(context.Background(), &Peer{Addr: "192.0.2.1"}), nip90.DoorSocket, "restricted: this event is protected, only its author may publish it"},
+		{"an upstream", context.Background(), nip90.DoorMirror, "restricted: this event is protected, only its author may publish it"},
 		{"a file", context.Background(), nip90.DoorImport, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -3,15 +3,19 @@ package policies
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"dvmrelay/nip90"
 )
 
-// contentRule refuses content above maxBytes; 0 = any size.
-func contentRule(maxBytes int64) func(context.Context, *nip90.Parsed) error {
+// contentRule refuses content of more than so many characters, the unit of NIP-11; 0 = any length.
+func contentRule(most int) func(context.Context, *nip90.Parsed) error {
 	return func(_ context.Context, p *nip90.Parsed) error {
-		if n := int64(len(p.Event.Content)); maxBytes > 0 && n > maxBytes {
-			return Refuse(Invalid, fmt.Sprintf("content of %d bytes is too long, at most %d are accepted", n, maxBytes))
+		if most == 0 || len(p.Event.Content) <= most {
+			return nil
+		}
+		if n := utf8.RuneCountInString(p.Event.Content); n > most {
+			return Refuse(Invalid, fmt.Sprintf("content of %d characters is too long, at most %d are accepted", n, most))
 		}
 		return nil
 	}

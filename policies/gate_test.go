@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -45,7 +46,8 @@ func TestGate_Words(t *testing.T) {
 		{"2,000 tags", func(e *nostr.Event) { e.Tags = manyTags[:2000] }, 0, ""},
 		{"2,001 tags", func(e *nostr.Event) { e.Tags = manyTags }, 0, "invalid: 2001 tags are too many, at most 2000 are accepted"},
 		{"content at the bound", func(e *nostr.Event) { e.Content = long(256 << 10) }, 0, ""},
-		{"content past the bound", func(e *nostr.Event) { e.Content = long(256<<10 + 1) }, 0, "invalid: content of 262145 bytes is too long, at most 262144 are accepted"},
+		{"content counted in characters", func(e *nostr.Event) { e.Content = string(bytes.Repeat([]byte("é"), 200<<10)) }, 0, ""},
+		{"content past the bound", func(e *nostr.Event) { e.Content = long(256<<10 + 1) }, 0, "invalid: content of 262145 characters is too long, at most 262144 are accepted"},
 		{"expired", func(e *nostr.Event) { e.Tags = nostr.Tags{{"expiration", unix(now - 7)}} }, nip90.DoorSocket, "invalid: expired 7 s before arrival"},
 		{"expires this second", func(e *nostr.Event) { e.Tags = nostr.Tags{{"expiration", unix(now)}} }, nip90.DoorSocket, "invalid: expired 0 s before arrival"},
 		{"expires later", func(e *nostr.Event) { e.Tags = nostr.Tags{{"expiration", unix(now + 1)}} }, nip90.DoorSocket, ""},

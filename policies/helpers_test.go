@@ -82,7 +82,7 @@ func mustID(t testing.TB, s string) nip90.ID {
 }
 
 func from(addr string, authed ...nip90.PubKey) context.Context {
-	return WithPeer(context.Background(), &Peer{Addr: addr, Authed: authed})
+	return WithPeer(context.Background(), &Peer{Addr: addr, Authed: authed, Challenged: true})
 }
 
 // wantRefusal fails unless err is the Rejection with exactly these words; "" wants none.

@@ -11,10 +11,10 @@ import (
 // Limits are what one peer may ask of the relay; the toml keys stand in section [limits]. Zero means no limit, for every
 // key. NIP-11 advertises exactly these numbers.
 type Limits struct {
-	MessageBytes int64 `toml:"message_bytes"`  // one websocket message; default 512 KiB
-	ContentBytes int64 `toml:"content_bytes"`  // content of one event; default 256 KiB
-	Tags         int   `toml:"tags"`           // tags of one event; default 2,000
-	FutureSecs   int   `toml:"future_seconds"` // how far created_at may lie ahead; default 900
+	MessageBytes  int64 `toml:"message_bytes"`  // one websocket message; default 512 KiB
+	ContentLength int   `toml:"content_length"` // characters of the content of one event, as NIP-11 counts; default 262144
+	Tags          int   `toml:"tags"`           // tags of one event; default 2,000
+	FutureSecs    int   `toml:"future_seconds"` // how far created_at may lie ahead; default 900
 
 	Subscriptions int `toml:"subscriptions"` // open at once on one socket; default 64
 	LiveValues    int `toml:"live_values"`   // filter values of all live subscriptions of one socket; default 20,000
@@ -39,7 +39,7 @@ type Limits struct {
 // DefaultLimits are the limits of a relay without configuration.
 func DefaultLimits() Limits {
 	return Limits{
-		MessageBytes: 512 << 10, ContentBytes: 256 << 10, Tags: 2000, FutureSecs: 900,
+		MessageBytes: 512 << 10, ContentLength: 256 << 10, Tags: 2000, FutureSecs: 900,
 		Subscriptions: 64, LiveValues: 20_000, Filters: 16, Values: 2500, DefaultLimit: 500, MaxLimit: 5000,
 		ConnectionsPerIP: 100, EventsPerSecond: 100, EventsBurst: 1000, ReqsPerSecond: 50, ReqsBurst: 500,
 		RequestsPerKey: 10, RequestsBurst: 100,
@@ -55,7 +55,7 @@ func (l Limits) Validate() error {
 		val int64
 	}{
 		{"message_bytes", l.MessageBytes},
-		{"content_bytes", l.ContentBytes},
+		{"content_length", int64(l.ContentLength)},
 		{"tags", int64(l.Tags)},
 		{"future_seconds", int64(l.FutureSecs)},
 		{"subscriptions", int64(l.Subscriptions)},
@@ -86,8 +86,8 @@ func (l Limits) Validate() error {
 	if l.MaxLimit > 0 && l.DefaultLimit > l.MaxLimit {
 		faults = append(faults, fmt.Errorf("limits.default_limit: %d: must not be above limits.max_limit, %d", l.DefaultLimit, l.MaxLimit))
 	}
-	if l.MessageBytes > 0 && l.ContentBytes > l.MessageBytes {
-		faults = append(faults, fmt.Errorf("limits.content_bytes: %d: must not be above limits.message_bytes, %d: such an event could never arrive", l.ContentBytes, l.MessageBytes))
+	if l.MessageBytes > 0 && int64(l.ContentLength) > l.MessageBytes {
+		faults = append(faults, fmt.Errorf("limits.content_length: %d: must not be above limits.message_bytes, %d: such an event could never arrive", l.ContentLength, l.MessageBytes))
 	}
 	return errors.Join(faults...)
 }

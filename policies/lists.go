@@ -9,6 +9,10 @@ import (
 // listRule asks every list: one denial refuses; where allow lists are in force, one of them must name the key.
 func listRule(lists []Lists) func(context.Context, *nip90.Parsed) error {
 	return func(_ context.Context, p *nip90.Parsed) error {
+		// Whoever once could publish here may ask to be forgotten, listed or not. NIP-62.
+		if p.Event.Kind == kindVanish {
+			return nil
+		}
 		inForce, allowed := false, false
 		for _, l := range lists {
 			if reason, denied := l.Denied(p.Author); denied {
@@ -27,6 +31,9 @@ func listRule(lists []Lists) func(context.Context, *nip90.Parsed) error {
 		return nil
 	}
 }
+
+// kindVanish is a request to vanish. NIP-62.
+const kindVanish = 62
 
 // StaticLists are allow and deny lists that do not change. It implements Lists.
 type StaticLists struct {

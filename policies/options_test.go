@@ -17,7 +17,7 @@ func TestOptions_EveryFaultNamesItsKey(t *testing.T) {
 	o.Rules = RuleOptions{MinPoW: 300, Allow: []string{"npub1x", hexA}, Deny: []string{"nsec1secret", "bob"}}
 	o.Kinds = KindOptions{Presets: []string{"contextvn"}, Allow: []KindRange{{22242, 22242}}, Deny: []KindRange{{5, 70000}}}
 	o.Limits.Tags, o.Limits.QueryBudget, o.Limits.WriteDeadline = -1, -time.Second, -time.Minute
-	o.Limits.DefaultLimit, o.Limits.ContentBytes = 6000, 1<<20
+	o.Limits.DefaultLimit, o.Limits.ContentLength = 6000, 1<<20
 	want := []string{
 		`policies.min_pow: 300: must be between 0 and 256 bits`,
 		`policies.allow: "npub1x": is no public key: write npub or 64 hex characters`,
@@ -30,7 +30,7 @@ func TestOptions_EveryFaultNamesItsKey(t *testing.T) {
 		`limits.query_budget: -1s: must not be negative`,
 		`limits.write_deadline: -1m0s: must not be negative`,
 		`limits.default_limit: 6000: must not be above limits.max_limit, 5000`,
-		`limits.content_bytes: 1048576: must not be above limits.message_bytes, 524288: such an event could never arrive`,
+		`limits.content_length: 1048576: must not be above limits.message_bytes, 524288: such an event could never arrive`,
 	}
 	err := o.Validate()
 	if err == nil {

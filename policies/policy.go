@@ -47,7 +47,9 @@ type Policy struct {
 type Peer struct {
 	Addr   string // the address that limits count, after trusted proxies; empty for what is not a socket
 	Exempt bool   // loopback without a forwarding header: no rates
-	Authed []nip90.PubKey
+	// Challenged: it was sent a challenge and may authenticate. NIP-42.
+	Challenged bool
+	Authed     []nip90.PubKey
 }
 
 // Is says whether the peer has authenticated as pk. NIP-42.

@@ -16,7 +16,7 @@ func checkProtected(ctx context.Context, p *nip90.Parsed) error {
 	if peer.Is(p.Author) {
 		return nil
 	}
-	if peer != nil && len(peer.Authed) > 0 {
+	if peer == nil || !peer.Challenged || len(peer.Authed) > 0 {
 		return Refuse(Restricted, "this event is protected, only its author may publish it")
 	}
 	return Refuse(AuthRequired, "this event is protected, authenticate as its author to publish it")

@@ -81,7 +81,7 @@ func (s *Set) build(o Options) (*rules, error) {
 			{nameAddressRate, addressRateRule(s.limiter, s.deps.Standing, l.EventsPerSecond, l.EventsBurst)},
 			{nameShape, checkShape},
 			{nameKind, kinds.check},
-			{nameContent, contentRule(l.ContentBytes)},
+			{nameContent, contentRule(l.ContentLength)},
 			{nameTags, tagRule(l.Tags)},
 			{nameCreatedAt, createdRule(l.FutureSecs, s.deps.Now)},
 			{nameExpired, expiredRule(s.deps.Now)},

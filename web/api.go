@@ -31,10 +31,12 @@ func (s *site) api(mux *http.ServeMux) {
 	api := humago.New(inner, config)
 
 	huma.Register(api, operation("jobs", "/jobs", "Jobs, newest first"), s.jobs)
-	huma.Register(api, operation("job", "/jobs/{id}", "One job, from any id in it"), s.job)
+	huma.Register(api, s.jobOperation(config.Components.Schemas), s.job)
 	huma.Register(api, operation("handlers", "/handlers", "NIP-89 announcements"), s.handlers)
 	huma.Register(api, operation("stats", "/stats", "Counts over a window of time"), s.stats)
 	huma.Register(api, operation("upstreams", "/upstreams", "The relays this one listens to"), s.upstreams)
+
+	promise(config.Components.Schemas)
 
 	inner.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusNotFound, "no such path; /openapi.json lists them")
@@ -43,11 +45,33 @@ func (s *site) api(mux *http.ServeMux) {
 	mux.Handle("/openapi.json", tagged(inner))
 }
 
+// promise makes the document say what holds: lists are never null, and objects may gain members.
+func promise(schemas huma.Registry) {
+	for _, schema := range schemas.Map() {
+		schema.AdditionalProperties = true
+		for _, property := range schema.Properties {
+			if property.Type == huma.TypeArray {
+				property.Nullable = false
+			}
+		}
+	}
+}
+
 func operation(id, path, summary string) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: apiPrefix + path, Summary: summary,
 		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}
+}
+
+// jobOperation describes the one operation whose 404 says more than that.
+func (s *site) jobOperation(schemas huma.Registry) huma.Operation {
+	op := operation("job", "/jobs/{id}", "One job, from any id in it")
+	op.Responses = map[string]*huma.Response{"404": {
+		Description: "Never seen here, and what was listened to meanwhile",
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemas.Schema(reflect.TypeFor[unseen](), true, "Unseen")}},
+	}}
+	return op
 }
 
 // hexID describes ids and keys in the OpenAPI document.
@@ -66,13 +90,14 @@ type list[T any] struct {
 	Next  string `json:"next_cursor,omitempty" doc:"Give it as cursor to read on."`
 }
 
-type paging struct {
+// Paging is what every list takes.
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Items on a page."`
 	Cursor string `query:"cursor" maxLength:"1024" doc:"next_cursor of the page before."`
 }
 
 type jobsInput struct {
-	paging
+	Paging
 	State    string `query:"state" enum:"open,unanswered,processing,payment-required,partial,error,success,cancelled,expired,stalled"`
 	Payment  string `query:"payment" enum:"none,asked,invoice-expired,claimed,mismatch,undelivered,refunded"`
 	Kind     int    `query:"kind" minimum:"0" maximum:"65535" doc:"Kind of the request."`
@@ -122,8 +147,17 @@ func (s *site) threads(ctx context.Context, q index.ThreadQuery) (page index.Thr
 	return page, err
 }
 
-// veil hides the inputs of a job as Options.Inputs says.
+// maxBodies bounds the events that one answer carries whole, in bytes; the others of the thread are there without.
+const maxBodies = 4 << 20
+
+// veil hides the inputs of a job as Options.Inputs says, and leaves out what would make the answer too long.
 func (s *site) veil(t *index.Thread) {
+	total := 0
+	for i := range t.Events {
+		if total += len(t.Events[i].Event); total > maxBodies {
+			t.Events[i].Event, t.More = nil, true
+		}
+	}
 	if s.o.Inputs != InputsHide {
 		return
 	}
@@ -161,7 +195,7 @@ func (s *site) job(ctx context.Context, in *jobInput) (*body[index.Thread], erro
 }
 
 type handlersInput struct {
-	paging
+	Paging
 	Kind   int    `query:"kind" minimum:"0" maximum:"65535" doc:"A kind that it serves."`
 	Online string `query:"online" enum:"true,false" doc:"Seen lately, or not."`
 	Q      string `query:"q" maxLength:"200" doc:"Words that all occur in it."`

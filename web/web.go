@@ -77,9 +77,10 @@ type Deps struct {
 	Version     string
 }
 
-// maxBusy bounds the requests that read the store at once; the rest wait, for at most maxWait.
+// maxBusy bounds the requests that read the store at once, and with them the memory that answers take; the rest wait,
+// for at most maxWait.
 const (
-	maxBusy = 64
+	maxBusy = 16
 	maxWait = 3 * time.Second
 )
 

@@ -86,12 +86,14 @@ func AppendOK(dst []byte, id string, accepted bool, reason string) []byte {
 	return append(dst, ']')
 }
 
-// AppendEOSE appends ["EOSE",sub] or, with a hint, ["EOSE",sub,hint]. NIP-01, NIP-67.
+// AppendEOSE appends ["EOSE",sub] or, with a hint, ["EOSE",sub,[hint]]. NIP-01, NIP-67.
 func AppendEOSE(dst []byte, sub, hint string) []byte {
-	if hint != "" {
-		return appendStrings(dst, LabelEOSE, sub, hint)
+	dst = appendStrings(dst, LabelEOSE, sub)
+	if hint == "" {
+		return dst
 	}
-	return appendStrings(dst, LabelEOSE, sub)
+	dst = AppendString(append(dst[:len(dst)-1], ",["...), hint)
+	return append(dst, "]]"...)
 }
 
 // AppendClosed appends ["CLOSED",sub,reason]. NIP-01.

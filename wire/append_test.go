@@ -56,7 +56,7 @@ func TestAppend_Bytes(t *testing.T) {
 		"event":       {string(wire.AppendEvent([]byte("x"), "s", []byte(`{}`))), `x["EVENT","s",{}]`},
 		"ok":          {string(wire.AppendOK(nil, idA, false, "duplicate: seen")), `["OK","` + idA + `",false,"duplicate: seen"]`},
 		"eose":        {string(wire.AppendEOSE(nil, "s", "")), `["EOSE","s"]`},
-		"eose hint":   {string(wire.AppendEOSE(nil, "s", "finish")), `["EOSE","s","finish"]`},
+		"eose hint":   {string(wire.AppendEOSE(nil, "s", "finish")), `["EOSE","s",["finish"]]`},
 		"closed":      {string(wire.AppendClosed(nil, `"`, "error: x")), `["CLOSED","\"","error: x"]`},
 		"notice":      {string(wire.AppendNotice(nil, "invalid: x")), `["NOTICE","invalid: x"]`},
 		"auth":        {string(wire.AppendAuth(nil, "c")), `["AUTH","c"]`},

@@ -36,7 +36,7 @@ type Limits struct {
 	MaxFilters int // filters of one REQ or COUNT
 	MaxValues  int // values in one field of a filter
 	MaxTags    int // tags of one event
-	MaxContent int // bytes of an event's content
+	MaxContent int // characters of an event's content
 }
 
 // DefaultLimits are the limits that a relay advertises by default.

@@ -153,8 +153,8 @@ func (p *parser) field(evt *nostr.Event, f int) (ok bool) {
 			return p.wrongType("content", "a string")
 		}
 		evt.Content, ok = p.text()
-		if ok && p.lim.MaxContent > 0 && len(evt.Content) > p.lim.MaxContent {
-			return p.fail("content is longer than " + strconv.Itoa(p.lim.MaxContent) + " bytes")
+		if ok && p.lim.MaxContent > 0 && len(evt.Content) > p.lim.MaxContent && utf8.RuneCountInString(evt.Content) > p.lim.MaxContent {
+			return p.fail("content is longer than " + strconv.Itoa(p.lim.MaxContent) + " characters")
 		}
 	}
 	return ok

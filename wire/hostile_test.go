@@ -118,7 +118,7 @@ func TestParseCommand_RefusedEvents(t *testing.T) {
 		event("tag holds null", "item must be a string, not null", "tags", `[["e",null]]`),
 		event("2,001 tags", "more than 2000 tags", "tags", "["+many(2001, `["t"]`)+"]"),
 		event("content is null", "content must be a string, not null", "content", "null"),
-		event("content too long", "content is longer than 262144 bytes", "content", `"`+strings.Repeat("x", 262_145)+`"`),
+		event("content too long", "content is longer than 262144 characters", "content", `"`+strings.Repeat("x", 262_145)+`"`),
 		event("raw newline", "raw control character", "content", "\"a\nb\""),
 		event("raw NUL", "raw control character", "content", "\"a\x00b\""),
 		event("raw control after an escape", "raw control character", "content", "\"\\n\x1f\""),

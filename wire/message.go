@@ -140,10 +140,12 @@ func (p *parser) message(bad *Unreadable) (Message, bool) {
 
 // reasoned reads the messages that name a subscription and may give a reason.
 func (p *parser) reasoned(label, sub string) (Message, bool) {
+	if label == LabelEOSE {
+		hint, ok := p.hint()
+		return EOSE{Sub: sub, Hint: hint}, ok
+	}
 	reason, ok := p.optional()
 	switch label {
-	case LabelEOSE:
-		return EOSE{Sub: sub, Hint: reason}, ok
 	case LabelClosed:
 		return Closed{Sub: sub, Reason: reason}, ok
 	case LabelNegErr:
@@ -161,6 +163,36 @@ func (p *parser) element(label string) (string, bool) {
 		return "", p.wrongType("the second element of "+cut(label, 32), "a string")
 	}
 	return p.text()
+}
+
+// hint reads what an EOSE adds: a list of words, of which the first that is a string counts, or the bare word that some
+// relays send. NIP-67.
+func (p *parser) hint() (string, bool) {
+	if !p.take(',') {
+		return "", true
+	}
+	switch p.peek() {
+	case '"':
+		return p.text()
+	case '[':
+	default:
+		return "", p.skip(1)
+	}
+	p.i++
+	word := ""
+	for first := true; ; first = false {
+		again, ok := p.more(first, ']')
+		if !again {
+			return word, ok
+		}
+		if word != "" || p.peek() != '"' {
+			if !p.skip(2) {
+				return "", false
+			}
+		} else if word, ok = p.text(); !ok {
+			return "", false
+		}
+	}
 }
 
 // optional reads the next element if it is a string.
