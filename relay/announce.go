@@ -46,7 +46,13 @@ func isNews(p *nip90.Parsed, now int64) bool {
 	return true
 }
 
+// announce queues what live subscribers are to be told. Before Run there are none.
 func (r *Relay) announce(a announcement) {
+	select {
+	case <-r.started:
+	default:
+		return
+	}
 	select {
 	case r.announcements <- a:
 	case <-r.stopped:

@@ -43,7 +43,7 @@ func TestEvent_RefusalsSayWhy(t *testing.T) {
 		{"another protocol's kind", event("customer", 5969, ""), "blocked: "},
 		{"a profile of nobody known", event("stranger", 0, "{}"), "restricted: names no job or provider known here yet"},
 		{"a receipt for nothing known", event("stranger", 9735, "", nostr.Tag{"e", strings.Repeat("a", 64)}), "restricted: "},
-		{"protected", event("customer", 5300, "", nostr.Tag{"-"}), "auth-required: "},
+		{"protected", event("customer", 5300, "", nostr.Tag{"-"}), "restricted: "},
 	} {
 		c.send(publish(x.event))
 		m := c.recv()
@@ -53,6 +53,16 @@ func TestEvent_RefusalsSayWhy(t *testing.T) {
 	}
 	if got := c.query(`{}`); len(got) != 0 {
 		t.Errorf("%v were stored", got)
+	}
+}
+
+func TestEvent_BeyondTheStoreIsInvalid(t *testing.T) {
+	r := open(t, func(o *rigOptions) { o.policies.Limits.FutureSecs = 0 })
+	c := r.dial()
+	for _, at := range []int64{1 << 41, 1 << 62} {
+		evt := eventAt("customer", 5300, at, "")
+		c.send(publish(evt))
+		c.want("OK", evt.ID, "false", "invalid: *")
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"dvmrelay/store/storetest"
+
 	"github.com/nbd-wtf/go-nostr"
 )
 
@@ -207,5 +209,55 @@ func TestSearch_UnknownThreadStaysLive(t *testing.T) {
 	}
 	if got := c.query(fmt.Sprintf(`{"search":"thread:%s","kinds":[6300,9735],"limit":1}`, job.ID)); len(got) != 1 {
 		t.Errorf("with limit 1: %v", got)
+	}
+}
+
+func TestSearch_ThreadOfThousands(t *testing.T) {
+	r := open(t)
+	job := event("customer", 5300, "")
+	c := r.dial()
+	c.publish(job)
+	author, customer, now := pub("provider"), pub("customer"), nostr.Now()
+	const n = 1200
+	for i := range n {
+		r.store.Put(t, storetest.Parsed(t, nostr.Event{
+			PubKey: author, Kind: 7000, CreatedAt: now - nostr.Timestamp(n-i), Content: fmt.Sprint(i),
+			Tags: nostr.Tags{{"e", job.ID}, {"p", customer}, {"status", "processing"}},
+		}))
+	}
+	for filter, want := range map[string]int{`"limit":5000`: n + 1, `"limit":7`: 7, `"kinds":[5300]`: 1, `"kinds":[7000]`: 500} {
+		if got := c.query(fmt.Sprintf(`{"search":"thread:%s",%s}`, job.ID, filter)); len(got) != want {
+			t.Errorf("%s: got %d events, want %d", filter, len(got), want)
+		}
+	}
+	c.send(fmt.Sprintf(`["COUNT","n",{"search":"thread:%s"}]`, job.ID))
+	c.want("COUNT", "n", fmt.Sprintf(`{"count":%d}`, n+1))
+}
+
+func TestEOSE_HintSaysWhetherThereIsMore(t *testing.T) {
+	r := open(t, func(o *rigOptions) { o.relay.EOSEHint = true })
+	c := r.dial()
+	for i := range 3 {
+		c.publish(event("customer", 5300, fmt.Sprint(i)))
+	}
+	for filter, want := range map[string]string{
+		`{"limit":2}`: `["more"]`, `{"limit":3}`: `["finish"]`, `{}`: `["finish"]`, `{"limit":0},{"limit":3}`: "", `{"limit":0}`: "",
+	} {
+		c.send(`["REQ","a",` + filter + `]`)
+		for {
+			m := c.recv()
+			if m.text(0) != "EOSE" {
+				continue
+			}
+			if got := m.text(2); got != want {
+				t.Errorf("%s: got %s, want %q", filter, m, want)
+			}
+			break
+		}
+	}
+	plain := open(t).dial()
+	plain.send(`["REQ","a",{}]`)
+	if m := plain.want("EOSE", "a"); len(m) != 2 {
+		t.Errorf("got %s, want two elements by default", m)
 	}
 }

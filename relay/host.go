@@ -32,7 +32,7 @@ func (r *Relay) newHost(l policies.Limits) *session.Host {
 			EOSEHint:        r.o.EOSEHint,
 			SealedReads:     r.o.AuthEncrypted,
 			Frame: wire.Limits{
-				MaxSubID: maxSubID, MaxFilters: l.Filters, MaxValues: l.Values, MaxTags: l.Tags, MaxContent: int(l.ContentBytes),
+				MaxSubID: maxSubID, MaxFilters: l.Filters, MaxValues: l.Values, MaxTags: l.Tags, MaxContent: l.ContentLength,
 			},
 		},
 		Counters: &r.counters,

@@ -63,9 +63,10 @@ func Server(o Options, h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    o.HeaderBytes,
 	}
-	if log != nil {
-		s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	return s
 }
 
@@ -77,7 +78,13 @@ func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request) {
 		problem(w, status, why)
 		return
 	}
+	if !r.isOpen(req.Context()) {
+		r.counts.refusedSockets.Add(1)
+		problem(w, http.StatusServiceUnavailable, "the relay is going down")
+		return
+	}
 	peer := peerOf(req, r.trusted)
+	peer.Challenged = r.o.URL != ""
 	release := func() {}
 	if !peer.Exempt {
 		var ok bool

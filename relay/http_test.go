@@ -14,7 +14,6 @@ import (
 	"dvmrelay/policies"
 	"dvmrelay/relay"
 
-	"github.com/gobwas/ws"
 	"github.com/nbd-wtf/go-nostr"
 )
 
@@ -129,121 +128,10 @@ func TestInformation_ZeroIsAbsent(t *testing.T) {
 	}
 	c := r.dial()
 	for i := range 100 {
-		c.send(fmt.Sprintf(`["REQ","s%d",{"kinds":[5300]}]`, i))
+		c.send(fmt.Sprintf(`["REQ","s%d",{"kinds":[5301]}]`, i))
 		c.want("EOSE")
 	}
 	c.publish(event("customer", 5300, strings.Repeat("x", 300<<10)))
-}
-
-// TestInformation_LimitsAreEnforcedAsAdvertised reads the document and goes to each limit, and one step over it.
-func TestInformation_LimitsAreEnforcedAsAdvertised(t *testing.T) {
-	r := open(t, func(o *rigOptions) {
-		l := &o.policies.Limits
-		l.MessageBytes, l.ContentBytes, l.Tags, l.FutureSecs = 40_000, 20_000, 30, 300
-		l.Subscriptions, l.Filters, l.Values, l.LiveValues, l.MaxLimit, l.DefaultLimit = 4, 3, 10, 50, 7, 5
-		o.policies.Rules.MinPoW = 4
-	})
-	info := r.information()
-	l := info.Limitation
-	c := r.dial()
-	mined := func(change func(e *nostr.Event)) *nostr.Event {
-		for nonce := 0; ; nonce++ {
-			e := &nostr.Event{Kind: 5300, CreatedAt: nostr.Now(), Tags: nostr.Tags{{"nonce", fmt.Sprint(nonce), fmt.Sprint(l.MinPoWDifficulty)}}}
-			change(e)
-			if err := e.Sign(key("customer")); err != nil {
-				t.Fatal(err)
-			}
-			if e.ID[0] == '0' {
-				return e
-			}
-		}
-	}
-	verdict := func(e *nostr.Event) string {
-		c.send(publish(e))
-		m := c.want("OK", e.ID)
-		return m.text(2) + " " + strings.SplitN(m.text(3), ":", 2)[0]
-	}
-	tags := func(n int) func(*nostr.Event) {
-		return func(e *nostr.Event) {
-			for len(e.Tags) < n {
-				e.Tags = append(e.Tags, nostr.Tag{"t", "x"})
-			}
-		}
-	}
-	for _, x := range []struct {
-		name  string
-		event *nostr.Event
-		want  string
-	}{
-		{"content at the limit", mined(func(e *nostr.Event) { e.Content = strings.Repeat("x", int(l.MaxContentLength)) }), "true "},
-		{"content over the limit", mined(func(e *nostr.Event) { e.Content = strings.Repeat("x", int(l.MaxContentLength)+1) }), "false invalid"},
-		{"tags at the limit", mined(tags(l.MaxEventTags)), "true "},
-		{"tags over the limit", mined(tags(l.MaxEventTags + 1)), "false invalid"},
-		{"as far ahead as may be", mined(func(e *nostr.Event) { e.CreatedAt += nostr.Timestamp(l.CreatedAtUpperLimit - 5) }), "true "},
-		{"further ahead", mined(func(e *nostr.Event) { e.CreatedAt += nostr.Timestamp(l.CreatedAtUpperLimit + 60) }), "false invalid"},
-		{"no work", event("customer", 5300, "no work"), "false pow"},
-	} {
-		if got := verdict(x.event); got != x.want {
-			t.Errorf("%s: got %q, want %q", x.name, got, x.want)
-		}
-	}
-	outcome := func(sub, filters string) string {
-		c.send(fmt.Sprintf(`["REQ",%q,%s]`, sub, filters))
-		for {
-			if m := c.recv(); m.text(0) != "EVENT" {
-				return m.text(0)
-			}
-		}
-	}
-	if got := outcome(strings.Repeat("s", l.MaxSubIDLength), `{}`); got != "EOSE" {
-		t.Errorf("id at the limit: %s", got)
-	}
-	if got := outcome(strings.Repeat("s", l.MaxSubIDLength+1), `{}`); got != "CLOSED" {
-		t.Errorf("id over the limit: %s", got)
-	}
-	if got := outcome("f", strings.Repeat(`{},`, l.MaxFilters-1)+`{}`); got != "EOSE" {
-		t.Errorf("filters at the limit: %s", got)
-	}
-	if got := outcome("f", strings.Repeat(`{},`, l.MaxFilters)+`{}`); got != "CLOSED" {
-		t.Errorf("filters over the limit: %s", got)
-	}
-	if got := outcome("f", `{"#e":`+array(l.MaxFilterValues, hexOf)+`}`); got != "EOSE" {
-		t.Errorf("values at the limit: %s", got)
-	}
-	if got := outcome("f", `{"#e":`+array(l.MaxFilterValues+1, hexOf)+`}`); got != "CLOSED" {
-		t.Errorf("values over the limit: %s", got)
-	}
-	for i := 1; i < l.MaxSubscriptions; i++ { // one is open
-		if got := outcome(fmt.Sprint("n", i), `{"kinds":[1]}`); got != "EOSE" {
-			t.Errorf("subscription %d: %s", i+1, got)
-		}
-	}
-	if got := outcome("one more", `{}`); got != "CLOSED" {
-		t.Errorf("subscription %d: %s", l.MaxSubscriptions+1, got)
-	}
-	wide := `{"#e":` + array(10, hexOf) + `,"#p":` + array(10, hexOf) + `}`
-	if got := outcome("n1", wide+","+wide); got != "EOSE" {
-		t.Errorf("live values under the limit: %s", got)
-	}
-	if got := outcome("n2", wide); got != "CLOSED" {
-		t.Errorf("live values over the limit: %s", got)
-	}
-	c.send(`["CLOSE","n1"]`, `["CLOSE","`+strings.Repeat("s", l.MaxSubIDLength)+`"]`)
-	for i := range l.MaxLimit + 2 {
-		if got := verdict(mined(func(e *nostr.Event) { e.Content = fmt.Sprint(i) })); got != "true " {
-			t.Fatalf("event %d: %s", i, got)
-		}
-	}
-	if got := c.query(`{}`); len(got) != l.DefaultLimit {
-		t.Errorf("without limit: %d, want %d", len(got), l.DefaultLimit)
-	}
-	if got := c.query(`{"limit":1000}`); len(got) != l.MaxLimit {
-		t.Errorf("with limit 1000: %d, want %d", len(got), l.MaxLimit)
-	}
-	c.send(fmt.Sprintf(`["CLOSE","%s"]`, strings.Repeat(" ", int(l.MaxMessageLength)-12)))
-	c.drain()
-	c.send(fmt.Sprintf(`["CLOSE","%s"]`, strings.Repeat(" ", int(l.MaxMessageLength)-11)))
-	c.wantClose(ws.StatusMessageTooBig)
 }
 
 func TestKey_IsMadeOnceAndKeptPrivate(t *testing.T) {
@@ -269,6 +157,22 @@ func TestKey_IsMadeOnceAndKeptPrivate(t *testing.T) {
 			t.Errorf("%s: was taken for a key", name)
 		}
 	}
+}
+
+func TestOptions_LeakedKeysAreNoAdministrators(t *testing.T) {
+	leaked := "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798" // its secret is 1
+	o := relay.DefaultOptions()
+	for _, admin := range []string{leaked, "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"} {
+		o.Admins = []string{pub("me"), admin}
+		if err := o.Validate(); err == nil {
+			t.Errorf("%s may be administrator", admin)
+		}
+	}
+	e := &nostr.Event{Kind: 5300, CreatedAt: nostr.Now(), Tags: nostr.Tags{}}
+	if err := e.Sign(fmt.Sprintf("%064x", 1)); err != nil || e.PubKey != leaked {
+		t.Fatalf("sign: %v, %s", err, e.PubKey)
+	}
+	open(t).dial().publish(e)
 }
 
 func TestOptions_EveryFaultIsNamedAtOnce(t *testing.T) {

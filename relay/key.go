@@ -75,3 +75,21 @@ func makeKey(path string) (Key, error) {
 	}
 	return key, nil
 }
+
+// isLeaked says whether the secret of a key is a small number, or stands as an example in the protocol's own texts.
+func isLeaked(public nip90.PubKey) bool {
+	secrets := []string{
+		"67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa", // NIP-19 "Examples"
+		"7f7ff03d123792d6ac594bfa67bf6d0c0ab55b6b1fdb6249303fe861f1ccba9a", // NIP-06 "Test vectors"
+		"c15d739894c81a2fcfd3a2df85a0d2c0dbc47a280d092799f144d73d7ae78add", // NIP-06 "Test vectors"
+	}
+	for n := 1; n <= 32; n++ {
+		secrets = append(secrets, fmt.Sprintf("%064x", n))
+	}
+	for _, secret := range secrets {
+		if key, err := nostr.GetPublicKey(secret); err == nil && key == public.String() {
+			return true
+		}
+	}
+	return false
+}

@@ -3,7 +3,6 @@ package relay
 import (
 	"encoding/json"
 	"net/http"
-	"runtime/debug"
 )
 
 // Information is the document of NIP-11. A limit that is not in force is absent.
@@ -16,8 +15,7 @@ type Information struct {
 	Self           string     `json:"self,omitempty"`   // of the relay itself
 	Contact        string     `json:"contact,omitempty"`
 	SupportedNIPs  []int      `json:"supported_nips"`
-	Software       string     `json:"software"`
-	Version        string     `json:"version"`
+	Version        string     `json:"version,omitempty"`
 	TermsOfService string     `json:"terms_of_service,omitempty"`
 	Limitation     Limitation `json:"limitation"`
 	Sync           string     `json:"sync,omitempty"` // what OK means: "batch" is on disk, "none" is in memory
@@ -34,7 +32,7 @@ type Limitation struct {
 	DefaultLimit        int   `json:"default_limit,omitempty"`
 	MaxSubIDLength      int   `json:"max_subid_length,omitempty"` // characters
 	MaxEventTags        int   `json:"max_event_tags,omitempty"`
-	MaxContentLength    int64 `json:"max_content_length,omitempty"` // bytes
+	MaxContentLength    int   `json:"max_content_length,omitempty"` // characters
 	MinPoWDifficulty    int   `json:"min_pow_difficulty,omitempty"` // bits
 	AuthRequired        bool  `json:"auth_required"`
 	PaymentRequired     bool  `json:"payment_required"`
@@ -49,20 +47,17 @@ type Limitation struct {
 	RequestsBurst       int   `json:"requests_burst,omitempty"`
 }
 
-// software is where the program comes from, as NIP-11 wants it.
-const software = "dvmrelay"
-
 // Information is the document as it is in force now.
 func (r *Relay) Information() Information {
 	o, l := r.d.Policies.Options(), r.d.Policies.Limits()
 	info := Information{
 		Name: r.o.Name, Description: r.o.Description, Banner: r.o.Banner, Icon: r.o.Icon, Contact: r.o.Contact,
 		TermsOfService: r.o.TermsOfService, SupportedNIPs: r.supported(o.Rules.MinPoW > 0),
-		Software: software, Version: Version(), Sync: r.o.Sync,
+		Version: r.o.Version, Sync: r.o.Sync,
 		Limitation: Limitation{
 			MaxMessageLength: l.MessageBytes, MaxSubscriptions: l.Subscriptions, MaxFilters: l.Filters,
 			MaxFilterValues: l.Values, MaxLiveValues: l.LiveValues, MaxLimit: l.MaxLimit, DefaultLimit: l.DefaultLimit,
-			MaxSubIDLength: maxSubID, MaxEventTags: l.Tags, MaxContentLength: l.ContentBytes,
+			MaxSubIDLength: maxSubID, MaxEventTags: l.Tags, MaxContentLength: l.ContentLength,
 			MinPoWDifficulty: o.Rules.MinPoW, RestrictedWrites: true, CreatedAtUpperLimit: int64(l.FutureSecs),
 			ConnectionsPerIP: l.ConnectionsPerIP,
 			EventsPerSecond:  l.EventsPerSecond, EventsBurst: l.EventsBurst,
@@ -94,15 +89,6 @@ func (r *Relay) supported(pow bool) []int {
 		nips = append(nips, 67)
 	}
 	return append(nips, 70, 89, 90)
-}
-
-// Version is the version that was built, or "dev".
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "dev"
-	}
-	return info.Main.Version
 }
 
 func (r *Relay) serveInformation(w http.ResponseWriter, req *http.Request) {

@@ -39,7 +39,8 @@ type Options struct {
 	InFlightBytes  int64         `toml:"in_flight_bytes"`  // events of all sockets judged at once; default 64 MiB
 	HeaderBytes    int           `toml:"max_header_bytes"` // of an HTTP request; default 16 KiB
 
-	Sync string `toml:"-"` // store.sync, as NIP-11 tells it
+	Sync    string `toml:"-"` // store.sync, as NIP-11 tells it
+	Version string `toml:"-"` // of the program, as NIP-11 tells it
 }
 
 // DefaultOptions are the options of a relay that nobody configured.
@@ -132,18 +133,26 @@ func parseAdmins(list []string) ([]nip90.PubKey, error) {
 	var faults []error
 	keys := make([]nip90.PubKey, 0, len(list))
 	for _, s := range list {
-		if key, ok := nip90.ParsePubKey(s); ok {
-			keys = append(keys, key)
-			continue
-		}
-		ref, err := nip90.ParseReference(s)
-		if err != nil || ref.PubKey.IsZero() || !ref.ID.IsZero() || ref.Address != nil {
+		key, ok := parsePerson(s)
+		switch {
+		case !ok:
 			faults = append(faults, fmt.Errorf("relay.admins: %q: is no public key: write npub or 64 hex characters", s))
-			continue
+		case isLeaked(key):
+			faults = append(faults, fmt.Errorf("relay.admins: %q: everybody knows the secret key of this one", s))
+		default:
+			keys = append(keys, key)
 		}
-		keys = append(keys, ref.PubKey)
 	}
 	return keys, errors.Join(faults...)
+}
+
+// parsePerson reads a public key as people write it: hex, npub or nprofile.
+func parsePerson(s string) (nip90.PubKey, bool) {
+	if key, ok := nip90.ParsePubKey(s); ok {
+		return key, true
+	}
+	ref, err := nip90.ParseReference(s)
+	return ref.PubKey, err == nil && !ref.PubKey.IsZero() && ref.ID.IsZero() && ref.Address == nil
 }
 
 // parsePrefixes reads addresses and prefixes; an address is a prefix of its own length.

@@ -53,6 +53,7 @@ type Relay struct {
 	host     atomic.Pointer[hostFor]
 
 	announcements chan announcement
+	started       chan struct{} // closed when Run has begun; no session is older
 	stopped       chan struct{} // closed when Run is over
 
 	mu       sync.Mutex // guards below
@@ -94,6 +95,7 @@ func New(o Options, d Deps) (*Relay, error) {
 		verifier: newVerifier(runtime.GOMAXPROCS(0)),
 
 		announcements: make(chan announcement, announceQueue),
+		started:       make(chan struct{}),
 		stopped:       make(chan struct{}),
 		sessions:      make(map[*session.Session]context.CancelFunc),
 	}
@@ -132,8 +134,10 @@ func (r *Relay) Key() (Key, bool) { return r.key, r.hasKey }
 func (r *Relay) Live() *live.Index { return r.live }
 
 // Run tells subscribers what is stored and looks after the sockets until ctx ends. Then it takes no new ones, says
-// goodbye to all, and returns when the last is gone; events under way are finished, so the store must run longer.
+// goodbye to all, and returns when the last is gone; events under way are finished, so the store must run longer. It is
+// called once.
 func (r *Relay) Run(ctx context.Context) error {
+	close(r.started)
 	done := make(chan struct{})
 	announced := make(chan struct{})
 	go func() {
@@ -147,6 +151,18 @@ func (r *Relay) Run(ctx context.Context) error {
 	<-announced
 	close(r.stopped)
 	return nil
+}
+
+// isOpen waits until the relay runs, and says whether it still does.
+func (r *Relay) isOpen(ctx context.Context) bool {
+	select {
+	case <-r.started:
+	case <-ctx.Done():
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.closing
 }
 
 // tick lets every session see the time.

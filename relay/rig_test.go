@@ -270,7 +270,7 @@ func (c *client) want(elements ...string) message {
 		if prefix, ok := strings.CutSuffix(want, "*"); ok && strings.HasPrefix(got, prefix) || got == want {
 			continue
 		}
-		c.t.Fatalf("got %s, want %q", m, elements)
+		c.t.Fatalf("got %.600s, want %q", m, elements)
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,103 +18,107 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// TestSeam_NothingIsMissedAndNothingDoubled lets publishers and subscribers race: whoever subscribes while events are
-// being stored must get each of them once, either as stored or as live.
+// race is publishers and subscribers at once. Whoever subscribes while events are being stored must get each of them
+// once, either as stored or as live.
+type race struct {
+	r      *rig
+	total  int
+	sent   atomic.Int64
+	starts []start
+}
+
+// start is when one subscriber comes: with about at events on their way.
+type start struct {
+	at int64
+	ch chan struct{}
+}
+
 func TestSeam_NothingIsMissedAndNothingDoubled(t *testing.T) {
-	const publishers, each, subscribers = 4, 1000, 16
-	r := open(t)
+	const publishers, each, subscribers = 3, 800, 10
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	batches := make([][]*nip90.Parsed, publishers)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	x := &race{r: open(t), total: publishers * each}
+	for range subscribers {
+		x.starts = append(x.starts, start{int64(rng.IntN(x.total)), make(chan struct{})})
+	}
 	author := pub("customer")
+	batches := make([][]*nip90.Parsed, publishers)
 	for p := range batches {
 		for i := range each {
 			// The store looks at no signature, and making thousands takes longer than the race.
 			batches[p] = append(batches[p], storetest.Parsed(t, nostr.Event{PubKey: author, Kind: 5300, CreatedAt: nostr.Now(), Content: fmt.Sprint(p, i)}))
 		}
 	}
-	// Subscriber i comes when about starts[i].at events are on their way.
-	rng := rand.New(rand.NewPCG(seed, 1))
-	starts := make([]struct {
-		at int64
-		ch chan struct{}
-	}, subscribers)
-	for i := range starts {
-		starts[i].at, starts[i].ch = int64(rng.IntN(publishers*each)), make(chan struct{})
-	}
-	var sent atomic.Int64
-	pass := func(n int64) {
-		to := sent.Add(n)
-		for _, s := range starts {
-			if s.at >= to-n && s.at < to {
-				close(s.ch)
-			}
-		}
-	}
 	var wg sync.WaitGroup
-	begin := make(chan struct{})
+	for i, s := range x.starts {
+		c := x.r.dial()
+		wg.Go(func() {
+			<-s.ch
+			if err := x.subscribe(c); err != nil {
+				t.Errorf("subscriber %d: %v", i, err)
+			}
+		})
+	}
 	for _, batch := range batches {
 		wg.Go(func() {
-			<-begin
 			for part := range slices.Chunk(batch, 10) {
-				var under []*store.Pending
-				for _, p := range part {
-					pending, err := r.store.Submit(t.Context(), p)
-					if err != nil {
-						t.Errorf("submit: %v", err)
-						return
-					}
-					under = append(under, pending)
-				}
-				pass(int64(len(part)))
-				for _, pending := range under {
-					if outcome, _, err := pending.Wait(t.Context()); err != nil || outcome != store.Stored {
-						t.Errorf("store: %v %v", outcome, err)
-					}
+				if err := x.publish(t.Context(), part); err != nil {
+					t.Errorf("publish: %v", err)
 				}
 			}
 		})
 	}
-	for i := range subscribers {
-		c := r.dial()
-		wg.Go(func() {
-			<-starts[i].ch
-			c.send(`["REQ","a",{"kinds":[5300],"limit":5000}]`)
-			seen := make(map[string]bool)
-			stored, live := 0, -1
-			for len(seen) < publishers*each {
-				m, err := c.read()
-				if err != nil {
-					t.Errorf("subscriber %d: %d of %d events (%d stored): %v", i, len(seen), publishers*each, stored, err)
-					return
-				}
-				if m.text(0) == "EOSE" {
-					stored, live = len(seen), 0
-					continue
-				}
-				if id := m.id(); seen[id] {
-					t.Errorf("subscriber %d: %s came twice", i, id)
-				} else {
-					seen[id] = true
-				}
-			}
-			for live < 0 { // all were stored: EOSE is still to come
-				m, err := c.read()
-				if err != nil || m.text(0) != "EOSE" {
-					t.Errorf("subscriber %d: %v %v, want EOSE", i, m, err)
-					return
-				}
-				live = 0
-			}
-			// What comes now was either sent twice or is the answer to this.
-			c.send(`["NEG-OPEN","end",{},"61"]`)
-			if m, err := c.read(); err != nil || m.text(0) != "NEG-ERR" {
-				t.Errorf("subscriber %d: %v %v after everything", i, m, err)
-			}
-		})
-	}
-	close(begin)
 	wg.Wait()
+}
+
+// publish stores events, and lets the subscribers go whose time has come.
+func (x *race) publish(ctx context.Context, events []*nip90.Parsed) error {
+	var under []*store.Pending
+	for _, p := range events {
+		pending, err := x.r.store.Submit(ctx, p)
+		if err != nil {
+			return err
+		}
+		under = append(under, pending)
+	}
+	n := int64(len(events))
+	to := x.sent.Add(n)
+	for _, s := range x.starts {
+		if s.at >= to-n && s.at < to {
+			close(s.ch)
+		}
+	}
+	for _, pending := range under {
+		if outcome, _, err := pending.Wait(ctx); err != nil || outcome != store.Stored {
+			return fmt.Errorf("outcome %v: %w", outcome, err)
+		}
+	}
+	return nil
+}
+
+// subscribe reads until every event has come, and EOSE.
+func (x *race) subscribe(c *client) error {
+	c.send(`["REQ","a",{"kinds":[5300],"limit":5000}]`)
+	seen := make(map[string]bool)
+	for answered := false; len(seen) < x.total || !answered; {
+		m, err := c.read()
+		switch {
+		case err != nil:
+			return fmt.Errorf("after %d of %d events, EOSE %v: %w", len(seen), x.total, answered, err)
+		case m.text(0) == "EOSE":
+			answered = true
+		case seen[m.id()]:
+			return fmt.Errorf("%s came twice", m.id())
+		default:
+			seen[m.id()] = true
+		}
+	}
+	c.send(`["NEG-OPEN","end",{},"61"]`)
+	if m, err := c.read(); err != nil || m.text(0) != "NEG-ERR" {
+		return fmt.Errorf("after everything: %v %w", m, err)
+	}
+	return nil
 }
 
 // TestOrder_OneSocketsEventsAreStoredAsSent uses rules that depend on order: a profile is taken only after the job that

@@ -211,6 +211,9 @@ func (r *Relay) failed(err error) Verdict {
 	if rejection, ok := policies.AsRejection(err); ok {
 		return Verdict{Reason: rejection.Error(), Outcome: mirror.Refused}
 	}
+	if errors.Is(err, store.ErrBadEvent) {
+		return refused(policies.Invalid, "kind, created_at or size is beyond what can be stored")
+	}
 	v := Verdict{Outcome: mirror.Failed, Err: err}
 	switch {
 	case errors.Is(err, store.ErrDiskFull):

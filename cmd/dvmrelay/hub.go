@@ -59,7 +59,7 @@ func (h *hub) join() (err error) {
 		View: h.store.View, Index: h.index, Upstreams: h.upstreams, Log: h.log,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
 	})
-	h.cfg.Relay.Sync = h.cfg.Store.Sync
+	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
 	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: site})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)

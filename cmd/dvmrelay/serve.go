@@ -165,7 +165,7 @@ func (s *server) reload() {
 	if len(faults) > 0 {
 		return
 	}
-	next.Relay.KeyFile, next.Relay.Sync = s.cfg.Relay.KeyFile, s.cfg.Relay.Sync
+	next.Relay.KeyFile = s.cfg.Relay.KeyFile
 	for _, c := range config.Diff(s.cfg, next) {
 		if !c.Live {
 			s.log.Warn("setting needs a restart", "key", c.Key)

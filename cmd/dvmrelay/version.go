@@ -9,9 +9,6 @@ import (
 	"dvmrelay/wire"
 )
 
-// software is what NIP-11 calls this program.
-const software = "dvmrelay"
-
 // release is the version of the source tree; docs/CHANGELOG follows it.
 const release = "0.1.0"
 

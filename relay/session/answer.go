@@ -109,6 +109,7 @@ func (s *Session) giveEvents(ctx context.Context, a *answer) error {
 	for i := range a.queries {
 		q := a.queries[i]
 		if q.LimitZero {
+			w.unasked = true
 			continue
 		}
 		if !q.Thread.IsZero() {

@@ -103,14 +103,17 @@ func (s *Session) write() {
 func (s *Session) takeBatch() []byte {
 	batch := s.o.out
 	s.o.out, s.o.said = nil, 0
-	taken := 0
+	if len(s.o.live) == 0 {
+		return batch
+	}
+	taken, now := 0, s.host.Now().Unix()
 	for _, p := range s.o.live {
 		if len(batch) >= batchBytes {
 			break
 		}
 		taken++
 		s.o.liveBytes -= p.bytes()
-		if p.sub.ended {
+		if p.sub.ended || p.evt.Expires != 0 && p.evt.Expires <= now {
 			continue
 		}
 		s.host.Counters.Delivered.Add(1)

@@ -20,6 +20,7 @@ type stream struct {
 	began    time.Time
 	seen     map[nip90.ID]struct{} // nil when nothing can come twice
 	stopped  bool                  // nobody wants the rest
+	unasked  bool                  // a filter asked for nothing stored: whether that would be all is not known
 	complete bool                  // every filter was answered in full, as far as NIP-67 is asked to tell
 }
 
@@ -64,6 +65,9 @@ func (w *stream) send(raw *store.Raw) bool {
 	}
 	if s.o.ending || w.sub.ended {
 		w.stopped = true
+		if !s.o.ending {
+			s.wake() // for what is framed already
+		}
 		return false
 	}
 	s.o.out = appendEventFrame(room(s.o.out, len(w.sub.prefix)+len(raw.JSON)+16), w.sub.prefix, raw.JSON)
@@ -78,7 +82,7 @@ func (w *stream) send(raw *store.Raw) bool {
 func (w *stream) finish() {
 	s := w.s
 	hint := ""
-	if s.host.Options.EOSEHint {
+	if s.host.Options.EOSEHint && !w.unasked {
 		hint = "finish"
 		if !w.complete {
 			hint = "more"
