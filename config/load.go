@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"dvmrelay/index"
 	"dvmrelay/policies"
@@ -204,6 +206,12 @@ func (c Config) Warnings() []string {
 	}
 	if isPublic(c.Relay.Listen) && c.Relay.URL == "" {
 		out = append(out, fmt.Sprintf("relay.url: is empty while relay.listen, %q, is open to others: authentication (NIP-42) is off", c.Relay.Listen))
+	}
+	if n := utf8.RuneCountInString(c.Relay.Name); n >= 30 {
+		out = append(out, fmt.Sprintf("relay.name: has %d characters, clients expect fewer than 30 (NIP-11)", n))
+	}
+	if u, err := url.Parse(c.Relay.Contact); c.Relay.Contact != "" && (err != nil || u.Scheme == "") {
+		out = append(out, fmt.Sprintf("relay.contact: %q is no URI such as \"mailto:admin@example.com\" or \"https://...\" (NIP-11)", c.Relay.Contact))
 	}
 	if isPublic(c.Ops.Listen) {
 		out = append(out, fmt.Sprintf("ops.listen: %q is open to others: metrics and profiles are served without authentication", c.Ops.Listen))
