@@ -226,6 +226,21 @@ func TestHandlers_PagesJoin(t *testing.T) {
 	}
 }
 
+// Heartbeats are replaceable by kind, so of a key's services only one beat is stored; all of them are alive, whichever
+// came first.
+func TestHandlers_EachServiceOfAKeyIsHeard(t *testing.T) {
+	for _, first := range []int64{0, 1} {
+		r := newRig(t, nil)
+		now := r.at.Load() - epoch
+		r.put(t, announce("bob", "fox", "Fox", 1, "5100"), announce("bob", "owl", "Owl", 2, "5300"),
+			event("bob", 11998, now-10-first, "", tag("d", "fox")), event("bob", 11998, now-11+first, "", tag("d", "owl")))
+		yes := true
+		if got := r.handlers(t, HandlerQuery{Online: &yes}); !slices.Equal(got, []string{"Owl", "Fox"}) {
+			t.Errorf("newest beat %d: got %v online, want both", first, got)
+		}
+	}
+}
+
 func TestKnown_BodyOrNot(t *testing.T) {
 	job := request("alice", 0, tag("expiration", at(2000)))
 	r := newRig(t, nil)

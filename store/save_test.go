@@ -116,6 +116,7 @@ func TestSave_Outcomes(t *testing.T) {
 		{"twice", []nostr.Event{request, request}, []store.Outcome{store.Stored, store.Duplicate}, 1},
 		{"replaced", []nostr.Event{old, fresh}, []store.Outcome{store.Stored, store.Stored}, 1},
 		{"stale", []nostr.Event{fresh, old}, []store.Outcome{store.Stored, store.Stale}, 1},
+		{"stale and then known", []nostr.Event{fresh, old, old}, []store.Outcome{store.Stored, store.Stale, store.Duplicate}, 1},
 		{"another d", []nostr.Event{fresh, other}, []store.Outcome{store.Stored, store.Stored}, 2},
 		{"born expired", []nostr.Event{expired, expired}, []store.Outcome{store.FactOnly, store.Duplicate}, 0},
 		{"deleted", []nostr.Event{request, deletion, request}, []store.Outcome{store.Stored, store.Stored, store.Deleted}, 1},

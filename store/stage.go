@@ -38,7 +38,7 @@ func (g *group) stage(p *nip90.Parsed) (Outcome, Change, error) {
 	from, to := tagSpan(p.Raw)
 	tags := p.Raw[from:to]
 	outcome, by, err := g.judge(p, tags)
-	if err != nil || outcome == Stale {
+	if err != nil {
 		return outcome, Change{}, err
 	}
 	if g.s.o.Admit != nil {
@@ -50,7 +50,7 @@ func (g *group) stage(p *nip90.Parsed) (Outcome, Change, error) {
 	f := FactOf(p)
 	g.facts++
 	if outcome != Stored {
-		change, err := g.bodiless(&f, outcome, by)
+		change, err := g.bodiless(&f, p, outcome, by)
 		return outcome, change, err
 	}
 	change, err := g.store(p, &f, tags)
@@ -114,39 +114,49 @@ func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
 		return FactOnly, nip90.ID{}, nil
 	}
 	if addressed {
-		stale, err := g.stale(p, d)
+		by, stale, err := g.stale(p, d)
 		if err != nil || stale {
-			return Stale, nip90.ID{}, err
+			return Stale, by, err
 		}
 	}
 	return Stored, nip90.ID{}, nil
 }
 
-// stale says whether a newer version of the address is served. One that has expired is as good as gone, swept or not.
-func (g *group) stale(p *nip90.Parsed, d [32]byte) (bool, error) {
+// stale says whether a newer version of the address is served, and which. One that has expired is as good as gone, swept
+// or not.
+func (g *group) stale(p *nip90.Parsed, d [32]byte) (by nip90.ID, stale bool, err error) {
 	head, err := g.Value(replaceKey(uint16(p.Event.Kind), p.Author, d))
 	here := placeOf(p.CreatedAt, p.ID)
 	if err != nil || len(head) != placeLen || string(head) > string(here[:]) {
-		return false, err
+		return by, false, err
 	}
-	f, ok, err := g.Fact(nip90.ID(head[timeLen:]))
-	return ok && (f.Expires == 0 || f.Expires > g.now), err
+	by = nip90.ID(head[timeLen:])
+	f, ok, err := g.Fact(by)
+	return by, ok && (f.Expires == 0 || f.Expires > g.now), err
 }
 
-// bodiless keeps the fact of an event that came too late to be served.
-func (g *group) bodiless(f *Fact, outcome Outcome, by nip90.ID) (Change, error) {
-	if outcome == FactOnly {
+// bodiless keeps the fact of an event that came too late to be served. A stale version leaves the fact that it would have
+// left had it come in time and been replaced, and a sign of life is heard even then.
+func (g *group) bodiless(f *Fact, p *nip90.Parsed, outcome Outcome, by nip90.ID) (Change, error) {
+	why := LossDeleted
+	switch outcome {
+	case FactOnly:
 		f.Flags |= FactBornDead
-	} else {
+	case Stale:
+		why = LossReplaced
+	default:
 		f.Flags |= FactDeleted
+	}
+	if outcome != Stale {
+		p = nil
 	}
 	g.putFact(f)
 	g.over.set(graveKey(f.Author, placeOf(f.CreatedAt, f.ID)), nil)
-	change, err := g.apply(*f, nil)
+	change, err := g.apply(*f, p)
 	if err != nil || outcome == FactOnly {
 		return change, err
 	}
-	more, err := g.unapply(*f, LossDeleted, by)
+	more, err := g.unapply(*f, why, by)
 	change.Merge(more)
 	return change, err
 }

@@ -19,7 +19,7 @@ type Outcome uint8
 const (
 	Stored    Outcome = iota // on disk, and now served
 	Duplicate                // was here already
-	Stale                    // a newer version of its address is here; nothing written
+	Stale                    // a newer version of its address is here: counted, never served
 	Deleted                  // its author deleted it, or vanished, before it came
 	Waiting                  // kept until what it is about arrives
 	FactOnly                 // already expired: counted, never served
