@@ -162,7 +162,7 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Run does the phases against one relay and writes the report to out, also when answers were wrong.
+// Run does the phases against one relay and writes the report to out, also when answers were wrong or a phase broke.
 // The error wraps ErrWrong for wrong answers and ErrTarget for a relay that must not be touched; a run cut by ctx returns its error.
 // It is not safe to run two at once against one relay.
 func Run(ctx context.Context, o Options, out io.Writer) (Report, error) {
@@ -181,11 +181,18 @@ func Run(ctx context.Context, o Options, out io.Writer) (Report, error) {
 		return Report{}, fmt.Errorf("generate events: %w", err)
 	}
 	r := &runner{o: &o, dial: d, set: set, rep: newReport(&o)}
-	if err := r.phases(ctx); err != nil {
+	err = r.phases(ctx)
+	if cut := ctx.Err(); err != nil && cut != nil { // what broke then is a consequence
+		err = fmt.Errorf("%w: %w", cut, err)
+	}
+	if err != nil && !r.rep.started() {
 		return r.rep, err
 	}
-	if err := r.rep.write(out, o.JSON); err != nil {
-		return r.rep, fmt.Errorf("write report: %w", err)
+	if werr := r.rep.write(out, o.JSON); werr != nil {
+		return r.rep, errors.Join(err, fmt.Errorf("write report: %w", werr))
+	}
+	if err != nil {
+		return r.rep, err
 	}
 	return r.rep, r.rep.verdict(&o)
 }

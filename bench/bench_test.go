@@ -19,8 +19,8 @@ import (
 // small is a run that takes a second.
 func small(url string, phases ...Phase) Options {
 	o := Defaults(url)
-	o.Phases, o.Events, o.Fanout, o.Conns, o.Window = phases, 600, 100, 3, 8
-	o.Clients, o.Queries, o.Subs, o.SubConns, o.Idle = 3, 200, 60, 4, 5
+	o.Phases, o.Events, o.Fanout, o.Conns, o.Window = phases, 150, 40, 3, 8
+	o.Clients, o.Queries, o.Subs, o.SubConns, o.Idle = 3, 100, 60, 4, 5
 	o.Rate, o.End, o.Wait = 2_000, 1_780_000_000, 5*time.Second
 	return o
 }
@@ -28,6 +28,7 @@ func small(url string, phases ...Phase) Options {
 func TestRun_HonestRelayHasNoWrongAnswers(t *testing.T) {
 	var out bytes.Buffer
 	o := small((&naive{}).start(t))
+	o.Events, o.Fanout, o.Queries = 600, 100, 200
 	o.SyncDir = t.TempDir()
 	rep, err := Run(t.Context(), o, &out)
 	if err != nil {
@@ -165,7 +166,7 @@ func TestRun_RefusedEventsAreNotExpected(t *testing.T) {
 func TestRun_RelayThatRefusesAllFails(t *testing.T) {
 	n := &naive{refuse: func(*nostr.Event) string { return "blocked: closed today" }}
 	_, err := Run(t.Context(), small(n.start(t), PhaseIngest), &bytes.Buffer{})
-	if err == nil || !strings.Contains(err.Error(), "600 of 600") {
+	if err == nil || !strings.Contains(err.Error(), "150 of 150") {
 		t.Errorf("error %v, want one that counts the refusals", err)
 	}
 }
@@ -259,6 +260,30 @@ func TestOptions_ValidateNamesTheOption(t *testing.T) {
 				t.Errorf("error %v, want one about %s", err, name)
 			}
 		})
+	}
+}
+
+func TestRun_CancelInMidPhase(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := &naive{oks: func(*nostr.Event) int {
+		cancel()
+		return 0
+	}}
+	_, err := Run(ctx, small(n.start(t), PhaseIngest), &bytes.Buffer{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+}
+
+func TestRun_SilentRelayFails(t *testing.T) {
+	n := &naive{oks: func(*nostr.Event) int { return 0 }}
+	o := small(n.start(t), PhaseIngest)
+	o.Wait = 100 * time.Millisecond
+	var out bytes.Buffer
+	rep, err := Run(t.Context(), o, &out)
+	if err == nil || rep.Ingest == nil || rep.Ingest.Accepted != 0 {
+		t.Errorf("error %v, report %+v; want an error and nothing accepted", err, rep.Ingest)
 	}
 }
 

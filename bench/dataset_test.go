@@ -37,6 +37,7 @@ func TestGenerate_IsRepeatable(t *testing.T) {
 
 func TestDataset_Check(t *testing.T) {
 	o := small("ws://127.0.0.1:1")
+	o.Events = 300
 	set, err := generate(&o)
 	if err != nil {
 		t.Fatal(err)

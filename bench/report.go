@@ -54,6 +54,11 @@ func (r *Report) Wrong() int {
 	return n
 }
 
+// started reports whether a phase got as far as figures.
+func (r *Report) started() bool {
+	return r.Ingest != nil || r.Query != nil || r.Paced != nil || r.Burst != nil || r.Idle != nil
+}
+
 // verdict is the error of a run whose figures are not a result.
 func (r *Report) verdict(o *Options) error {
 	if n := r.Wrong(); n > 0 {
