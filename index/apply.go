@@ -13,7 +13,8 @@ import (
 // given to it is used by one goroutine at a time.
 type Index struct {
 	o      Options
-	budget int // moveBudget
+	sealed bool // views show encrypted events by their facts only
+	budget int  // moveBudget
 	// dropping: a Rebuild is emptying the tables and will fold whatever comes in meanwhile.
 	dropping, building atomic.Bool
 	// idle: no walk waits to be continued. False when in doubt.
@@ -24,6 +25,10 @@ var _ store.Indexer = (*Index)(nil)
 
 // New makes an Index.
 func New(o Options) *Index { return &Index{o: o, budget: moveBudget} }
+
+// WithoutSealed is for views over the rows of x that do not open encrypted jobs, results and feedback: of these they show
+// what the fact knows and nothing of the event itself. It is not for folding.
+func (x *Index) WithoutSealed() *Index { return &Index{o: x.o, budget: x.budget, sealed: true} }
 
 // Apply implements store.Indexer.
 func (x *Index) Apply(t store.Txn, f store.Fact, p *nip90.Parsed) (store.Change, error) {

@@ -205,7 +205,7 @@ func (l *lens) show(e *handlerEntry) (Handler, bool, error) {
 	if e.shown != nil {
 		return *e.shown, true, nil
 	}
-	p, err := parsedID(l, e.id, l.now)
+	p, err := l.bodyOf(e.id)
 	if err != nil || p == nil {
 		return Handler{}, false, err
 	}

@@ -84,14 +84,6 @@ func parsed(r store.Reader, f *store.Fact, now int64) (*nip90.Parsed, error) {
 	return p, nil
 }
 
-func parsedID(r store.Reader, id nip90.ID, now int64) (*nip90.Parsed, error) {
-	f, ok, err := r.Fact(id)
-	if err != nil || !ok {
-		return nil, err
-	}
-	return parsed(r, &f, now)
-}
-
 func expired(at, now int64) bool { return at != 0 && at <= now }
 
 // current is a thread's row and its sides; a row that went stale is folded again, in memory.

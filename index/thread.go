@@ -13,7 +13,7 @@ import (
 const summaryRunes = 200
 
 // Thread shows the job that an event belongs to; id may be any event of it. Its events come oldest first, at most 1000,
-// More saying that there are others. False for an id that belongs to no thread known here.
+// and at most 4 MiB of them whole; More says that there are others, or that some are without their bodies. False for an id that belongs to no thread known here.
 func (x *Index) Thread(r store.Reader, id nip90.ID) (Thread, bool, error) {
 	root, ok, err := x.Root(r, id)
 	if err != nil || !ok {
@@ -27,12 +27,44 @@ func (x *Index) Thread(r store.Reader, id nip90.ID) (Thread, bool, error) {
 	return t, true, l.events(&t, root)
 }
 
+// maxBodies bounds the bodies, and the words taken from them, that one answer holds, in bytes.
+const maxBodies = 4 << 20
+
 // lens shows rows at one time, and remembers the handlers that it has looked up.
 type lens struct {
 	store.Reader
 	x        *Index
 	now      int64
 	handlers map[nip90.PubKey][]Handler
+	spent    int // of maxBodies
+}
+
+// body is the parsed event of a fact; nil when there is none that may be shown.
+func (l *lens) body(f *store.Fact) (*nip90.Parsed, error) {
+	if l.x.sealed && f.Has(store.FactEncrypted) {
+		return nil, nil
+	}
+	if gone, err := store.Vanished(l, f); err != nil || gone {
+		return nil, err
+	}
+	return parsed(l, f, l.now)
+}
+
+func (l *lens) bodyOf(id nip90.ID) (*nip90.Parsed, error) {
+	f, ok, err := l.Fact(id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return l.body(&f)
+}
+
+// afford takes n bytes of maxBodies. Once they do not suffice nothing more is given, and t has more.
+func (l *lens) afford(t *Thread, n int) bool {
+	if l.spent += n; l.spent > maxBodies {
+		l.spent, t.More = maxBodies+1, true
+		return false
+	}
+	return true
 }
 
 // thread is a thread without its events.
@@ -76,15 +108,17 @@ func (l *lens) request(t *Thread) error {
 		t.BidMsat = &bid
 	}
 	people := f.People
-	p, err := parsed(l, &f, l.now)
+	p, err := l.body(&f)
 	if err != nil {
 		return err
 	}
 	if p != nil {
 		if m, ok := p.Message.(*nip90.Request); ok {
 			people = m.Providers
-			t.Output = m.Output
-			t.Relays = append(t.Relays, m.Relays...)
+			if l.afford(t, len(m.Output)+len(strings.Join(m.Relays, ""))) {
+				t.Output = m.Output
+				t.Relays = append(t.Relays, m.Relays...)
+			}
 			t.Summary = summary(m)
 			t.ChainedFrom = append(t.ChainedFrom, m.Chained...)
 		}
@@ -173,7 +207,7 @@ func (l *lens) providers(t *Thread, folded map[nip90.PubKey]*sideRow) error {
 		all, t.More = all[:maxProviders], true
 	}
 	for i := range all {
-		p, err := l.provider(t.Kind, all[i].pk, &all[i].side)
+		p, err := l.provider(t, all[i].pk, &all[i].side)
 		if err != nil {
 			return err
 		}
@@ -182,7 +216,7 @@ func (l *lens) providers(t *Thread, folded map[nip90.PubKey]*sideRow) error {
 	return nil
 }
 
-func (l *lens) provider(kind int, pk nip90.PubKey, s *sideRow) (Provider, error) {
+func (l *lens) provider(t *Thread, pk nip90.PubKey, s *sideRow) (Provider, error) {
 	p := Provider{
 		PubKey: pk.String(), State: s.state().String(), ClaimedMsat: max(s.claimed, 0), RefundedMsat: max(s.refunded, 0),
 		PaymentMethods: []string{},
@@ -201,19 +235,21 @@ func (l *lens) provider(kind int, pk nip90.PubKey, s *sideRow) (Provider, error)
 		return p, err
 	}
 	for _, h := range hs {
-		if slices.Contains(h.Kinds, kind) {
+		if slices.Contains(h.Kinds, t.Kind) {
 			p.Name, p.Handler = h.Name, h.Address
 			break
 		}
 	}
 	if s.said.status != nip90.StatusNone {
-		said, err := parsedID(l, s.said.id, l.now)
+		said, err := l.bodyOf(s.said.id)
 		if err != nil {
 			return p, err
 		}
-		p.StatusText = statusText(said)
+		if text := statusText(said); text != "" && l.afford(t, len(text)) {
+			p.StatusText = text
+		}
 	}
-	return p, l.asked(&p, s)
+	return p, l.asked(t, &p, s)
 }
 
 func statusText(p *nip90.Parsed) string {
@@ -229,12 +265,12 @@ func statusText(p *nip90.Parsed) string {
 	return ""
 }
 
-func (l *lens) asked(p *Provider, s *sideRow) error {
+func (l *lens) asked(t *Thread, p *Provider, s *sideRow) error {
 	if !s.ask.set {
 		return nil
 	}
 	p.AskedMsat, p.InvoiceExpiresAt = s.ask.msat, s.ask.invoiceAt
-	body, err := parsedID(l, s.ask.id, l.now)
+	body, err := l.bodyOf(s.ask.id)
 	if err != nil || body == nil {
 		return err
 	}
@@ -244,6 +280,9 @@ func (l *lens) asked(p *Provider, s *sideRow) error {
 		a = m.Ask
 	case *nip90.Result:
 		a = m.Ask
+	}
+	if !l.afford(t, len(a.Bolt11)+len(a.Method)) {
+		return nil
 	}
 	p.Invoice = a.Bolt11
 	if a.Method != "" {
@@ -309,8 +348,11 @@ func (l *lens) entry(t *Thread, f *store.Fact, customer nip90.PubKey) (Entry, er
 			e.Role = nip90.RoleRefund.String()
 		}
 	}
-	p, err := parsed(l, f, l.now)
-	if err != nil || p == nil {
+	if !l.afford(t, 0) {
+		return e, nil
+	}
+	p, err := l.body(f)
+	if err != nil || p == nil || !l.afford(t, len(p.Raw)) {
 		return e, err
 	}
 	e.StatusText = statusText(p)

@@ -41,8 +41,8 @@ type Thread struct {
 	Events       []Entry    `json:"events,omitempty"`
 	ChainedFrom  []nip90.ID `json:"chained_from"`
 	ChainedTo    []nip90.ID `json:"chained_to"`
-	RequestSeen  bool       `json:"request_seen"` // false while only answers have come
-	More         bool       `json:"more,omitempty"`
+	RequestSeen  bool       `json:"request_seen"`   // false while only answers have come
+	More         bool       `json:"more,omitempty"` // there are more events or providers, or some stand here without their words
 }
 
 // Provider is one provider's side of a thread.

@@ -359,7 +359,7 @@ func compare(t *testing.T, seed uint64, s *storetest.Running, ref *reference, or
 	slices.Sort(all)
 	slices.Sort(other)
 	if !slices.Equal(all, other) {
-		t.Fatalf("seed %d: filter %s: got %v, slicestore %v", seed, f, all, other)
+		t.Fatalf("seed %d: filter %s: slicestore differs: %s", seed, f, ref.unlike(all, other))
 	}
 }
 

@@ -167,7 +167,7 @@ func (g *group) obeyVanish(f *Fact, tags []byte) error {
 	g.s.marks.add(f.Author)
 	g.over.set(vanishKey(f.Author), row)
 	g.over.set(taskKey(taskVanish, f.Author), row)
-	g.vanish = append(g.vanish, vanishing{f.Author, f.CreatedAt})
+	g.vanish = append(g.vanish, vanishing{f.Author, f.CreatedAt, f.ID})
 	return nil
 }
 

@@ -31,9 +31,11 @@ type kindDelta struct {
 	delta int64
 }
 
+// vanishing is a key that is being erased: everything up to then but the request itself.
 type vanishing struct {
-	key   nip90.PubKey
-	until int64
+	key     nip90.PubKey
+	until   int64
+	request nip90.ID
 }
 
 // mark is a point that a group can be rolled back to.

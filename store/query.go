@@ -21,7 +21,7 @@ type query struct {
 	m      *matcher
 	clock  *clock
 	now    int64
-	hidden map[nip90.PubKey]int64 // keys being erased, up to when
+	hidden map[nip90.PubKey]vanishing // keys being erased
 	yield  func(Raw, error) bool
 	left   int // answers still wanted
 	win    window
@@ -176,7 +176,7 @@ func (q *query) visible(h *Head) bool {
 		return false
 	}
 	if len(q.hidden) > 0 {
-		if until, ok := q.hidden[h.PubKey]; ok && h.CreatedAt <= until && h.Kind != kindVanish {
+		if v, ok := q.hidden[h.PubKey]; ok && h.CreatedAt <= v.until && h.ID != v.request {
 			return false
 		}
 	}

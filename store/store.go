@@ -30,6 +30,7 @@ const (
 	blockCacheBytes = 32 << 20
 	indexCacheBytes = 16 << 20
 	blockBytes      = 8 << 10
+	tableBytes      = 1 << 20
 	compactors      = 2
 	queueLen        = 2048
 	closeWait       = 10 * time.Second
@@ -47,7 +48,7 @@ type Store struct {
 	published atomic.Uint64
 	kinds     kindTable
 	facts     atomic.Int64
-	vanishing atomic.Pointer[map[nip90.PubKey]int64]
+	vanishing atomic.Pointer[map[nip90.PubKey]vanishing]
 	disk      disk
 	counters  counters
 	marks     marks // touched by the writer only, once it runs
@@ -56,6 +57,8 @@ type Store struct {
 	started  atomic.Bool
 	finished chan struct{} // closed when Run has returned, or when Close found that it never ran
 	finish   sync.Once
+	stopping chan struct{} // closed when nothing more is taken
+	stop     sync.Once
 
 	mu     sync.Mutex // guards below
 	open   map[uint64]int
@@ -77,7 +80,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		o: o, lock: lock, queue: make(chan *op, queueLen), finished: make(chan struct{}), open: make(map[uint64]int),
+		o: o, lock: lock, queue: make(chan *op, queueLen), finished: make(chan struct{}), stopping: make(chan struct{}), open: make(map[uint64]int),
 	}
 	s.idle = sync.NewCond(&s.mu)
 	if err := s.openBadger(); err != nil {
@@ -97,11 +100,13 @@ func (s *Store) openBadger() error {
 	bo := badger.DefaultOptions(s.o.Dir).
 		WithMemTableSize(memTableBytes).WithNumMemtables(memTables).
 		WithBlockCacheSize(blockCacheBytes).WithIndexCacheSize(indexCacheBytes).
-		WithBlockSize(blockBytes).WithNumCompactors(compactors).WithCompression(options.Snappy).WithNumGoroutines(compactors).
+		WithBlockSize(blockBytes).WithBaseTableSize(tableBytes).WithNumCompactors(compactors).WithCompression(options.Snappy).WithNumGoroutines(compactors).
 		WithValueLogFileSize(memTableBytes).
 		WithDetectConflicts(false).WithMetricsEnabled(false).
 		WithSyncWrites(s.o.Sync == SyncBatch).
 		WithLogger(badgerLog{s.o.Log})
+	// Builders of tables hold about seven times a table while they compress it, and a dozen may be at work.
+	bo.TableSizeMultiplier = 1
 	db, err := badger.OpenManaged(bo)
 	if err != nil {
 		return fmt.Errorf("open data directory %s: %w", s.o.Dir, err)
@@ -153,10 +158,11 @@ func (s *Store) load() error {
 		return err
 	}
 	s.marks = loadMarks(v.txn)
-	pending := make(map[nip90.PubKey]int64)
+	pending := make(map[nip90.PubKey]vanishing)
 	err = v.Scan([]byte{tabTask, taskVanish}, nil, func(key, value []byte) bool {
-		if len(key) == 2+32 && len(value) >= timeLen {
-			pending[nip90.PubKey(key[2:])] = getTime(value)
+		if len(key) == 2+32 && len(value) == timeLen+idLen {
+			pk := nip90.PubKey(key[2:])
+			pending[pk] = vanishing{pk, getTime(value), nip90.ID(value[timeLen:])}
 		}
 		return true
 	})
@@ -219,7 +225,13 @@ func (s *Store) Close() error {
 	return errors.Join(s.db.Close(), s.lock.release())
 }
 
-func (s *Store) end() { s.finish.Do(func() { close(s.finished) }) }
+// refuse lets Submit take nothing more.
+func (s *Store) refuse() { s.stop.Do(func() { close(s.stopping) }) }
+
+func (s *Store) end() {
+	s.refuse()
+	s.finish.Do(func() { close(s.finished) })
+}
 
 // Known says whether an event with this id was ever counted here.
 func (s *Store) Known(id nip90.ID) (known bool, err error) {

@@ -39,14 +39,14 @@ func (s *Store) Submit(ctx context.Context, p *nip90.Parsed) (*Pending, error) {
 
 func (s *Store) submit(ctx context.Context, o *op) (*Pending, error) {
 	select {
-	case <-s.finished:
+	case <-s.stopping:
 		return nil, ErrClosed
 	default:
 	}
 	select {
 	case s.queue <- o:
 		return &Pending{s, o}, nil
-	case <-s.finished:
+	case <-s.stopping:
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -150,8 +150,11 @@ func (w *writer) turn(batch []*op) error {
 // wait returns what is queued; it blocks while there is nothing at all to do. It is false when ctx has ended.
 func (w *writer) wait(ctx context.Context, tick <-chan time.Time) (batch []*op, alive bool) {
 	if len(w.carry) > 0 {
+		if ctx.Err() != nil {
+			return nil, false
+		}
 		batch, w.carry = w.carry, nil
-		return w.fill(batch), ctx.Err() == nil || w.keep(batch)
+		return w.fill(batch), true
 	}
 	if w.tasks || w.sweep {
 		select {
@@ -179,12 +182,6 @@ func (w *writer) wait(ctx context.Context, tick <-chan time.Time) (batch []*op, 
 		}
 	}
 	return w.fill(batch), true
-}
-
-// keep puts a batch back for finish.
-func (w *writer) keep(batch []*op) bool {
-	w.carry = batch
-	return false
 }
 
 // fill takes what else is waiting, without waiting for it.
@@ -219,6 +216,7 @@ func (w *writer) begin() error {
 
 // finish commits what was queued before the end and leaves the counts for the next start.
 func (w *writer) finish() error {
+	w.s.refuse()
 	for {
 		batch := w.carry
 		w.carry = nil
@@ -327,7 +325,7 @@ func (w *writer) publish(g *group, commits []Commit) error {
 	if len(g.vanish) > 0 || len(g.done) > 0 {
 		next := maps.Clone(*s.vanishing.Load())
 		for _, v := range g.vanish {
-			next[v.key] = v.until
+			next[v.key] = v
 		}
 		for _, key := range g.done {
 			delete(next, key)
