@@ -79,7 +79,7 @@ func parseAndRun(parser *kong.Kong, c *cli, args []string, std streams) (code in
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err = kctx.Run(&call{ctx: ctx, std: std, common: c.common})
-	return report(err, ctx, std.err)
+	return report(ctx, err, std.err)
 }
 
 // faults is an error that was told in full already.
@@ -95,7 +95,7 @@ func (c *coded) Error() string { return c.err.Error() }
 func (c *coded) Unwrap() error { return c.err }
 
 // report tells err to the person and gives the exit status that stands for it.
-func report(err error, ctx context.Context, w io.Writer) int {
+func report(ctx context.Context, err error, w io.Writer) int {
 	if err == nil {
 		return exitOK
 	}

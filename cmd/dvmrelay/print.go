@@ -161,7 +161,8 @@ func printHandlers(w io.Writer, page struct {
 		Online  bool   `json:"online"`
 	} `json:"items"`
 	Next string `json:"next_cursor"`
-}) {
+},
+) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "NAME\tBY\tKINDS\tONLINE\tABOUT")
 	for _, h := range page.Items {

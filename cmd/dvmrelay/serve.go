@@ -72,6 +72,7 @@ func (s *server) run(ctx context.Context) error {
 		return errors.Join(err, public.Close())
 	}
 	stages := []stage{
+		{"memory", boundMemory(s.call.operatorLimitsMemory())},
 		{"store", s.store.Run},
 		{"index", s.mend},
 		{"relay", s.relay.Run},
@@ -111,7 +112,7 @@ func httpStage(name string, l net.Listener, srv *http.Server) stage {
 		if err != nil {
 			err = errors.Join(err, srv.Close())
 		}
-		<-ended
+		_ = <-ended // ErrServerClosed, which Shutdown causes
 		return err
 	}}
 }

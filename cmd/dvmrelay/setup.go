@@ -74,6 +74,12 @@ func (c *call) lookupEnv(name string) (string, bool) {
 	return "", false
 }
 
+// operatorLimitsMemory says whether GOMEMLIMIT is set.
+func (c *call) operatorLimitsMemory() bool {
+	limit, ok := c.lookupEnv("GOMEMLIMIT")
+	return ok && limit != ""
+}
+
 // logger writes to standard error: readable on a terminal, JSON elsewhere, or as the configuration says. The level can
 // be changed while the program runs.
 func logger(o config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, error) {
@@ -90,7 +96,7 @@ func logger(o config.Log, w io.Writer, level *slog.LevelVar) (*slog.Logger, erro
 		}
 	}
 	if format == "text" {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05", NoColor: !isTerminal(w)})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05", NoColor: !isTerminal(w)})), nil
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 }
