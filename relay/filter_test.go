@@ -235,7 +235,7 @@ func TestSearch_ThreadOfThousands(t *testing.T) {
 }
 
 func TestEOSE_HintSaysWhetherThereIsMore(t *testing.T) {
-	r := open(t, func(o *rigOptions) { o.relay.EOSEHint = true })
+	r := open(t)
 	c := r.dial()
 	for i := range 3 {
 		c.publish(event("customer", 5300, fmt.Sprint(i)))
@@ -255,9 +255,9 @@ func TestEOSE_HintSaysWhetherThereIsMore(t *testing.T) {
 			break
 		}
 	}
-	plain := open(t).dial()
+	plain := open(t, func(o *rigOptions) { o.relay.EOSEHint = false }).dial()
 	plain.send(`["REQ","a",{}]`)
 	if m := plain.want("EOSE", "a"); len(m) != 2 {
-		t.Errorf("got %s, want two elements by default", m)
+		t.Errorf("got %s, want two elements", m)
 	}
 }

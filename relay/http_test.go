@@ -94,10 +94,10 @@ func TestInformation_TellsWhatIsServed(t *testing.T) {
 		change func(*rigOptions)
 		nips   []int
 	}{
-		{"by default", func(*rigOptions) {}, []int{1, 9, 11, 40, 45, 50, 62, 70, 89, 90}},
+		{"by default", func(*rigOptions) {}, []int{1, 9, 11, 40, 45, 50, 62, 67, 70, 89, 90}},
+		{"without the hint", func(o *rigOptions) { o.relay.EOSEHint = false }, []int{1, 9, 11, 40, 45, 50, 62, 70, 89, 90}},
 		{"with everything", func(o *rigOptions) {
 			withURL(o)
-			o.relay.EOSEHint = true
 			o.relay.Sync = "batch"
 			o.policies.Rules.MinPoW = 8
 			o.relay.Admins = []string{pub("admin")}

@@ -28,7 +28,7 @@ type Options struct {
 
 	TrustedProxies []string      `toml:"trusted_proxies"`  // addresses or prefixes whose X-Forwarded-For counts; default loopback
 	AuthEncrypted  bool          `toml:"auth_encrypted"`   // encrypted jobs are read by author and `p` only; default false
-	EOSEHint       bool          `toml:"eose_hint"`        // NIP-67; default false
+	EOSEHint       bool          `toml:"eose_hint"`        // NIP-67; default true
 	PingInterval   time.Duration `toml:"ping_interval"`    // silence before a ping; default 30 s, 0 = never
 	PongWait       time.Duration `toml:"pong_wait"`        // for its answer; default 30 s
 	MessageTimeout time.Duration `toml:"message_timeout"`  // from the first to the last byte of a message; default 30 s
@@ -52,6 +52,7 @@ func DefaultOptions() Options {
 		Description: "A relay for Data Vending Machines: job requests, results, feedback, handlers and what belongs to them, " +
 			"and nothing else.",
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
+		EOSEHint:       true,
 		PingInterval:   30 * time.Second,
 		PongWait:       30 * time.Second,
 		MessageTimeout: 30 * time.Second,
@@ -99,8 +100,12 @@ func (o Options) Validate() error {
 		key   string
 		value time.Duration
 	}{
-		{"ping_interval", o.PingInterval}, {"pong_wait", o.PongWait}, {"message_timeout", o.MessageTimeout},
-		{"header_timeout", o.HeaderTimeout}, {"body_timeout", o.BodyTimeout}, {"idle_timeout", o.IdleTimeout},
+		{"ping_interval", o.PingInterval},
+		{"pong_wait", o.PongWait},
+		{"message_timeout", o.MessageTimeout},
+		{"header_timeout", o.HeaderTimeout},
+		{"body_timeout", o.BodyTimeout},
+		{"idle_timeout", o.IdleTimeout},
 	} {
 		if d.value < 0 {
 			fault(d.key, d.value, "must not be negative")

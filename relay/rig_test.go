@@ -366,12 +366,16 @@ func eventAt(by string, kind int, at int64, content string, tags ...nostr.Tag) *
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
 	for !holds() {
-		if time.Now().After(deadline) {
+		select {
+		case <-look.C:
+		case <-deadline.C:
 			t.Fatalf("never happened: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

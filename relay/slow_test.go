@@ -71,3 +71,27 @@ func TestTransport_BigAnswerWaitsForItsReader(t *testing.T) {
 		t.Errorf("got %s live, want %s", got, late.ID)
 	}
 }
+
+func TestRun_EndsThoughAPeerDoesNotRead(t *testing.T) {
+	r := open(t, func(o *rigOptions) { o.policies.Limits.WriteDeadline = 300 * time.Millisecond })
+	stuck := r.dial()
+	if tcp, ok := stuck.conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
+	}
+	publisher := r.dial()
+	for i := range 100 {
+		publisher.publish(event("customer", 5300, fmt.Sprint(i, strings.Repeat("x", 100<<10))))
+	}
+	stuck.send(`["REQ","a",{"kinds":[5300]}]`)
+	eventually(t, "the answer begins", func() bool { return r.relay.Gauges().StoredSent > 0 })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.stop()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("the relay does not end")
+	}
+}

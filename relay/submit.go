@@ -86,18 +86,21 @@ func (r *Relay) examine(ctx context.Context, p *nip90.Parsed) (Verdict, bool) {
 // known answers for what is stored, or was deleted, without another look at its signature.
 func (r *Relay) known(p *nip90.Parsed) (Verdict, bool) {
 	var fact store.Fact
-	found := false
+	found, gone := false, false
 	err := r.d.Store.View(func(v store.Reader) (err error) {
-		fact, found, err = v.Fact(p.ID)
+		if fact, found, err = v.Fact(p.ID); err != nil || !found {
+			return err
+		}
+		gone, err = store.Vanished(v, &fact) // its body may outlast its author's wish for a moment
 		return err
 	})
 	switch {
 	case err != nil:
 		return r.failed(fmt.Errorf("look up event %s: %w", p.ID, err)), true
+	case gone, found && fact.Has(store.FactDeleted):
+		return deleted(), true
 	case found && fact.Has(store.FactBody):
 		return duplicate("this event is here already"), true
-	case found && fact.Has(store.FactDeleted):
-		return deleted(), true
 	}
 	return Verdict{}, false
 }

@@ -41,7 +41,7 @@ func BenchmarkParse_RealEvents(b *testing.B) {
 			return json.Unmarshal(parts[1], new(plainEvent))
 		},
 		"go-nostr": func(frame []byte) error {
-			if nostr.ParseMessage(string(frame)) == nil {
+			if nostr.ParseMessage(string(frame)) == nil { //nolint:staticcheck // deprecated, yet the call that needs no parser of its own
 				return fmt.Errorf("refused %s", frame)
 			}
 			return nil

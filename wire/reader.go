@@ -234,7 +234,7 @@ func (r *reader) hex4(at int) (rune, bool) {
 
 // wrongType says that the next value is not what it should be.
 func (r *reader) wrongType(name, wanted string) bool {
-	got := ""
+	var got string
 	switch c := r.peek(); {
 	case c == '"':
 		got = "a string"

@@ -89,7 +89,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 		stages = append(stages, httpStage("ops", ops, &http.Server{Handler: s.ops(), ReadHeaderTimeout: 10 * time.Second}))
 	}
-	stages = append(stages, httpStage("http", public, relay.Server(s.cfg.Relay, s.relay.Handler(), s.log)))
+	stages = append(stages, httpStage("http", public, relay.Server(s.cfg.Relay, s.relay.Handler(), s.log)), stage{"readiness", s.readiness})
 	s.greet(public.Addr())
 	err = runStages(ctx, stages)
 	s.log.Info("stopped")
@@ -182,6 +182,7 @@ func (s *server) reload() {
 		s.level.Set(level)
 	}
 	s.mirror.Reload(next.Mirror.Upstreams)
+	s.mirror.ReloadKinds(s.mirrored())
 	s.cfg.Policies, s.cfg.Kinds, s.cfg.Limits = next.Policies, next.Kinds, next.Limits
 	s.cfg.Log.Level, s.cfg.Mirror.Upstreams = next.Log.Level, next.Mirror.Upstreams
 	s.log.Info("configuration reloaded")

@@ -97,7 +97,8 @@ func (s *kindSet) add(kind int) {
 }
 
 func (s *kindSet) has(kind int) bool {
-	i, ok := 0, false
+	var i int
+	var ok bool
 	if len(s.pages) == 1 {
 		ok = s.pages[0].number == pageOf(kind)
 	} else {

@@ -129,14 +129,11 @@ func (s *Session) takeBatch() []byte {
 	return batch
 }
 
-// send writes one batch. The peer has the write deadline for it; while it takes something it gets another.
+// send writes one batch. The peer has the write deadline for it; while it takes something it gets another, but not once
+// the session is ending.
 func (s *Session) send(batch []byte) bool {
 	for len(batch) > 0 {
-		var deadline time.Time
-		if d := s.host.Options.WriteDeadline; d > 0 {
-			deadline = time.Now().Add(d)
-		}
-		err := s.conn.SetWriteDeadline(deadline)
+		err := s.conn.SetWriteDeadline(s.writeBy())
 		n := 0
 		if err == nil {
 			n, err = s.conn.Write(batch)
@@ -146,7 +143,7 @@ func (s *Session) send(batch []byte) bool {
 		batch = batch[n:]
 		switch {
 		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded) && n >= leastProgress:
+		case errors.Is(err, os.ErrDeadlineExceeded) && n >= leastProgress && !s.isEnding():
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.drop(DropSlowWrite)
 			return false
@@ -156,6 +153,27 @@ func (s *Session) send(batch []byte) bool {
 		}
 	}
 	return true
+}
+
+// goodbyeTime is how long the last writes may take where no write deadline is set.
+const goodbyeTime = 10 * time.Second
+
+// writeBy is until when the next write must be done; zero for never.
+func (s *Session) writeBy() time.Time {
+	d := s.host.Options.WriteDeadline
+	if d <= 0 && s.isEnding() {
+		d = goodbyeTime
+	}
+	if d <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}
+
+func (s *Session) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.o.ending
 }
 
 // leastProgress is what a slow reader must take within one write deadline, in bytes, to be waited for.
@@ -180,6 +198,10 @@ func (s *Session) endLocked(f *fault) {
 		body = nil
 	}
 	s.o.closing = appendControl(nil, ws.OpClose, body)
+	if s.host.Options.WriteDeadline <= 0 {
+		// A write that is under way has no deadline yet. A connection that takes none is closed already.
+		_ = s.conn.SetWriteDeadline(time.Now().Add(goodbyeTime))
+	}
 	s.room.Broadcast()
 	s.wake()
 }
