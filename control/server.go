@@ -232,6 +232,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("end control socket: %w", err), srv.Close())
 	}
-	<-ended
+	_ = <-ended // ErrServerClosed, which Shutdown causes
 	return err
 }

@@ -169,3 +169,39 @@ func mustJSON(t testing.TB, v any) string {
 	}
 	return string(b)
 }
+
+func TestHandlers_PagesAreBoundedAndJoin(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 40 {
+		content := fmt.Sprintf(`{"name":"n%02d","about":%q,"nip90Params":{"x":%q}}`, i, strings.Repeat("x", 120<<10), strings.Repeat("y", 120<<10))
+		r.put(t, event(fmt.Sprintf("p%d", i), 31990, int64(i), content, tag("d", "x"), tag("k", "5100")))
+	}
+	for _, sort := range []string{"", "name"} {
+		seen, pages := map[string]bool{}, 0
+		for q := (HandlerQuery{Sort: sort, Limit: MaxLimit}); ; pages++ {
+			var page HandlerPage
+			err := r.View(func(v store.Reader) (err error) {
+				page, err = r.x.Handlers(v, q)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(mustJSON(t, page)); n > 9<<19 {
+				t.Fatalf("sort %q: a page of %d bytes, want about 4 MiB at most", sort, n)
+			}
+			for _, h := range page.Items {
+				if seen[h.Address] {
+					t.Errorf("sort %q: %s stands on two pages", sort, h.Name)
+				}
+				seen[h.Address] = true
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+		if len(seen) != 40 || pages > 4 {
+			t.Errorf("sort %q: %d handlers on %d pages, want 40 on few", sort, len(seen), pages+1)
+		}
+	}
+}

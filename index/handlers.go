@@ -26,10 +26,13 @@ const maxOfOne = 32
 type handlerEntry struct {
 	key []byte // without its table's byte
 	signRow
-	shown *Handler
+	name string // the beginning of it, in lower case; what a list by name is sorted by
 }
 
-// Handlers lists announcements.
+// sortedName is how many bytes of a name decide its place.
+const sortedName = 128
+
+// Handlers lists announcements. A page ends early, with a Next, when its items grow beyond 4 MiB.
 func (x *Index) Handlers(r store.Reader, q HandlerQuery) (HandlerPage, error) {
 	page := HandlerPage{Items: []Handler{}}
 	at := cursor{now: x.now(q.Now)}
@@ -49,14 +52,15 @@ func (x *Index) Handlers(r store.Reader, q HandlerQuery) (HandlerPage, error) {
 		return page, err
 	}
 	for i := from; i < len(list); i++ {
-		if len(page.Items) == pageSize(q.Limit) {
-			at.key = append(binary.AppendUvarint(nil, uint64(i)), list[i-1].key...)
-			page.Next = at.String()
-			break
-		}
 		h, ok, err := l.show(&list[i])
 		if err != nil {
 			return page, err
+		}
+		l.spent += h.size()
+		if len(page.Items) == pageSize(q.Limit) || len(page.Items) > 0 && l.spent > maxBodies {
+			at.key = append(binary.AppendUvarint(nil, uint64(i)), list[i-1].key...)
+			page.Next = at.String()
+			break
 		}
 		if ok {
 			page.Items = append(page.Items, h)
@@ -104,13 +108,14 @@ func (l *lens) chosen(q HandlerQuery) ([]handlerEntry, error) {
 			if !ok || q.Online != nil && h.Online != *q.Online || !h.mentions(words) {
 				continue
 			}
+			e.name = strings.ToLower(strings.Clone(h.Name[:min(len(h.Name), sortedName)]))
 		}
 		kept = append(kept, e)
 	}
 	slices.SortStableFunc(kept, func(a, b handlerEntry) int {
 		switch {
 		case q.Sort == "name":
-			if c := cmp.Compare(strings.ToLower(a.shown.Name), strings.ToLower(b.shown.Name)); c != 0 {
+			if c := cmp.Compare(a.name, b.name); c != 0 {
 				return c
 			}
 		case q.Sort == "kind":
@@ -123,6 +128,15 @@ func (l *lens) chosen(q HandlerQuery) ([]handlerEntry, error) {
 		return bytes.Compare(a.key, b.key)
 	})
 	return kept, nil
+}
+
+// size is about how many bytes of strangers' words it holds.
+func (h *Handler) size() int {
+	n := len(h.Name) + len(h.About) + len(h.Picture) + len(h.Lud16) + len(strings.Join(h.Relays, "")) + len(h.Address)
+	if raw, ok := h.Params.(json.RawMessage); ok {
+		n += len(raw)
+	}
+	return n
 }
 
 func (h *Handler) mentions(words []string) bool {
@@ -173,7 +187,7 @@ func (x *Index) Handler(r store.Reader, a nip90.Address) (Handler, bool, error) 
 	return l.show(&handlerEntry{key: bytes.Clone(key[1:]), signRow: row})
 }
 
-// handlersOf are the announcements of one key, newest first.
+// handlersOf are the announcements of one key, newest first: their addresses, names and kinds.
 func (l *lens) handlersOf(pk nip90.PubKey) ([]Handler, error) {
 	if hs, ok := l.handlers[pk]; ok {
 		return hs, nil
@@ -190,7 +204,7 @@ func (l *lens) handlersOf(pk nip90.PubKey) ([]Handler, error) {
 			return nil, err
 		}
 		if ok {
-			hs = append(hs, h)
+			hs = append(hs, Handler{Address: strings.Clone(h.Address), Name: strings.Clone(h.Name), Kinds: h.Kinds})
 		}
 	}
 	if l.handlers == nil {
@@ -202,9 +216,6 @@ func (l *lens) handlersOf(pk nip90.PubKey) ([]Handler, error) {
 
 // show reads an announcement; false when its body may not be shown any more.
 func (l *lens) show(e *handlerEntry) (Handler, bool, error) {
-	if e.shown != nil {
-		return *e.shown, true, nil
-	}
 	p, err := l.bodyOf(e.id)
 	if err != nil || p == nil {
 		return Handler{}, false, err
@@ -230,7 +241,6 @@ func (l *lens) show(e *handlerEntry) (Handler, bool, error) {
 			return h, false, err
 		}
 	}
-	e.shown = &h
 	return h, true, nil
 }
 

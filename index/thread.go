@@ -236,7 +236,9 @@ func (l *lens) provider(t *Thread, pk nip90.PubKey, s *sideRow) (Provider, error
 	}
 	for _, h := range hs {
 		if slices.Contains(h.Kinds, t.Kind) {
-			p.Name, p.Handler = h.Name, h.Address
+			if l.afford(t, len(h.Name)+len(h.Address)) {
+				p.Name, p.Handler = h.Name, h.Address
+			}
 			break
 		}
 	}

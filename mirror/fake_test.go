@@ -320,7 +320,7 @@ func quick() pace {
 	return pace{
 		firstRetry: 20 * time.Millisecond, maxRetry: 100 * time.Millisecond, healthy: time.Minute, dial: 5 * time.Second,
 		answer: 10 * time.Second, idle: 10 * time.Second, split: time.Millisecond, reissue: 20 * time.Millisecond,
-		checkpoint: 5 * time.Millisecond, overlap: 10 * time.Minute, sweep: 24 * time.Hour, page: 50, inFlight: 16, bytes: 1 << 20,
+		checkpoint: 5 * time.Millisecond, overlap: 10 * time.Minute, sweep: 24 * time.Hour, page: 50, crowd: 2, inFlight: 16, bytes: 1 << 20,
 	}
 }
 

@@ -35,6 +35,7 @@ func DefaultKinds() []int {
 type part struct {
 	name     string
 	base     []nostr.Filter // each with one list that may be long
+	kinds    []span         // of part a, whose kinds can change
 	values   int            // the most values that a filter of it carries, unless the upstream wants fewer
 	sweeping bool           // old events may appear late, so the past is read again now and then
 }
@@ -49,14 +50,19 @@ func parts(kinds []int) []*part {
 	if kinds == nil {
 		kinds = DefaultKinds()
 	}
+	kinds = slices.Sorted(slices.Values(kinds))
 	var d []string
 	for k := firstRequest; k <= lastRecommended; k++ {
 		d = append(d, strconv.Itoa(k))
 	}
-	return []*part{
-		{name: "a", base: []nostr.Filter{{Kinds: kinds}}, values: 4096},
-		{name: "b", base: []nostr.Filter{{Kinds: []int{kindHandler}}, {Kinds: []int{kindRecommendation}, Tags: nostr.TagMap{"d": d}}}, values: 250, sweeping: true},
+	var all []*part
+	if len(kinds) > 0 { // a filter without kinds asks for all there are
+		all = append(all, &part{name: "a", base: []nostr.Filter{{Kinds: kinds}}, kinds: spans(kinds), values: 4096})
 	}
+	return append(all, &part{
+		name: "b", base: []nostr.Filter{{Kinds: []int{kindHandler}}, {Kinds: []int{kindRecommendation}, Tags: nostr.TagMap{"d": d}}},
+		values: 250, sweeping: true,
+	})
 }
 
 // filters are the part's filters with at most values in each list.
@@ -72,10 +78,13 @@ func (p *part) filters(values int) []nostr.Filter {
 func (p *part) longest(values int) int {
 	n := 0
 	for _, f := range p.filters(values) {
-		n = max(n, len(f.Kinds), len(f.Tags["d"]))
+		n = max(n, width(f))
 	}
 	return n
 }
+
+// width is the length of a filter's longest list.
+func width(f nostr.Filter) int { return max(len(f.Kinds), len(f.Tags["d"])) }
 
 func chunk(f nostr.Filter, n int) []nostr.Filter {
 	var out []nostr.Filter

@@ -18,6 +18,33 @@ type mark struct {
 	Floor   int64    `json:"floor"`
 	Swept   int64    `json:"swept,omitempty"`   // when all of the past was last asked for again
 	Windows []window `json:"windows,omitempty"` // newest first
+	Kinds   []span   `json:"kinds,omitempty"`   // what it selects
+}
+
+// span is a run of kinds, both ends included.
+type span [2]int
+
+// spans joins kinds in rising order to runs.
+func spans(kinds []int) (all []span) {
+	for _, k := range kinds {
+		if n := len(all); n > 0 && all[n-1][1] == k-1 {
+			all[n-1][1] = k
+			continue
+		}
+		all = append(all, span{k, k})
+	}
+	return all
+}
+
+// cover notes what is selected from now on. The past is asked for again when that is more than before.
+func (m *mark) cover(kinds []span) {
+	covered := func(s span) bool {
+		return slices.ContainsFunc(m.Kinds, func(o span) bool { return o[0] <= s[0] && s[1] <= o[1] })
+	}
+	if m.Heard != 0 && len(m.Kinds) > 0 && slices.ContainsFunc(kinds, func(s span) bool { return !covered(s) }) {
+		m.add(window{m.Floor, m.Heard})
+	}
+	m.Kinds = kinds
 }
 
 // maxWindows bounds the gaps remembered; beyond it the oldest are joined, which asks twice but loses nothing.
@@ -27,7 +54,7 @@ const maxWindows = 64
 // that an earlier, shorter backfill had.
 func (m *mark) open(now, floor int64, overlap time.Duration) {
 	if m.Heard == 0 {
-		*m = mark{Heard: now, Floor: floor, Swept: now, Windows: []window{{floor, now}}}
+		*m = mark{Heard: now, Floor: floor, Swept: now, Windows: []window{{floor, now}}, Kinds: m.Kinds}
 		return
 	}
 	if floor < m.Floor {
@@ -137,5 +164,5 @@ func (m mark) clone() mark {
 }
 
 func (m mark) equal(o mark) bool {
-	return m.Heard == o.Heard && m.Floor == o.Floor && m.Swept == o.Swept && slices.Equal(m.Windows, o.Windows)
+	return m.Heard == o.Heard && m.Floor == o.Floor && m.Swept == o.Swept && slices.Equal(m.Windows, o.Windows) && slices.Equal(m.Kinds, o.Kinds)
 }

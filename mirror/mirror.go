@@ -25,6 +25,7 @@ type Mirror struct {
 
 	mu        sync.Mutex // guards below
 	wanted    []string
+	kinds     []int // as in Options
 	upstreams map[string]*upstream
 }
 
@@ -42,6 +43,7 @@ func New(o Options, sink Sink, state State) *Mirror {
 		m.now = time.Now
 	}
 	m.bytes = semaphore.NewWeighted(max(o.pace.bytes, o.MaxMessageBytes))
+	m.kinds = o.Kinds
 	m.Reload(o.Upstreams)
 	return m
 }
@@ -57,9 +59,22 @@ func (m *Mirror) Reload(upstreams []string) {
 	m.mu.Lock()
 	m.wanted = wanted
 	m.mu.Unlock()
+	m.change()
+}
+
+// ReloadKinds replaces Options.Kinds. When they differ every upstream is connected to anew, and the past of kinds that are
+// new is read. It does not wait.
+func (m *Mirror) ReloadKinds(kinds []int) {
+	m.mu.Lock()
+	m.kinds = kinds
+	m.mu.Unlock()
+	m.change()
+}
+
+func (m *Mirror) change() {
 	select {
 	case m.changed <- struct{}{}:
-	default: // a change is already waiting to be seen, and it reads the list when it is
+	default: // a change is already waiting to be seen, and it reads what is wanted when it is
 	}
 }
 
@@ -71,6 +86,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	stops := map[string]context.CancelFunc{}
+	ends := map[string]chan struct{}{} // of the last connection to each upstream that ever ran
 	defer func() {
 		for _, stop := range stops {
 			stop()
@@ -89,14 +105,25 @@ func (m *Mirror) Run(ctx context.Context) error {
 			m.log.Info("upstream removed", "upstream", u.url)
 		}
 		for _, u := range started {
+			if stop := stops[u.url]; stop != nil {
+				stop()
+				m.log.Info("upstream is asked for other kinds", "upstream", u.url)
+			}
 			uctx, stop := context.WithCancel(ctx)
-			stops[u.url] = stop
-			running.Go(func() { u.run(uctx) })
+			before, end := ends[u.url], make(chan struct{})
+			stops[u.url], ends[u.url] = stop, end
+			running.Go(func() {
+				defer close(end)
+				if before != nil {
+					<-before // two at once would write over each other's progress
+				}
+				u.run(uctx)
+			})
 		}
 	}
 }
 
-// plan compares what is wanted with what runs.
+// plan compares what is wanted with what runs. One that is started may stand in the place of one that runs.
 func (m *Mirror) plan() (started, stopped []*upstream) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,11 +134,16 @@ func (m *Mirror) plan() (started, stopped []*upstream) {
 		}
 	}
 	for _, url := range m.wanted {
-		if m.upstreams[url] == nil {
-			u := m.newUpstream(url)
-			m.upstreams[url] = u
-			started = append(started, u)
+		old := m.upstreams[url]
+		if old != nil && slices.Equal(old.kinds, m.kinds) && (old.kinds == nil) == (m.kinds == nil) {
+			continue
 		}
+		u := m.newUpstream(url)
+		if old != nil {
+			u.tally = old.tally
+		}
+		m.upstreams[url] = u
+		started = append(started, u)
 	}
 	return started, stopped
 }
@@ -147,7 +179,7 @@ func (b *backoff) next() time.Duration {
 	} else {
 		b.wait = min(2*b.wait, b.most)
 	}
-	return b.wait/2 + rand.N(b.wait/2+1)
+	return b.wait/2 + rand.N(b.wait/2+1) //nolint:forbidigo // jitter is there to differ; nothing repeats it
 }
 
 func (b *backoff) reset() { b.wait = 0 }

@@ -23,7 +23,7 @@ type Options struct {
 	// Follow would also read from relays named in jobs. Default false; not served yet.
 	Follow bool `toml:"follow"`
 
-	// Kinds are the kinds of subscription A; nil = DefaultKinds.
+	// Kinds are the kinds of subscription A, jobs and what answers them; nil = DefaultKinds, empty = none.
 	Kinds []int `toml:"-"`
 	// MaxMessageBytes bounds one message of an upstream. Default 1 MiB.
 	MaxMessageBytes int64 `toml:"-"`
@@ -116,6 +116,7 @@ type pace struct {
 	overlap    time.Duration // asked again before the point where the last connection ended
 	sweep      time.Duration // between two readings of all announcements
 	page       int           // events per page of backfill
+	crowd      int           // fewer events than this in one answer are never a sign that more were held back
 	inFlight   int           // events of one upstream on their way to the sink
 	bytes      int64         // bytes of all upstreams on their way to the sink
 }
@@ -137,6 +138,7 @@ func (p pace) orDefault() pace {
 		overlap:    10 * time.Minute,
 		sweep:      24 * time.Hour,
 		page:       500,
+		crowd:      100,
 		inFlight:   64,
 		bytes:      32 << 20,
 	}

@@ -44,6 +44,13 @@ func (p *page) end(evt *nostr.Event, genuine bool) {
 	p.ids[evt.ID] = true
 }
 
+// result is what came. The page must have ended.
+func (p *page) result() (ids map[string]bool, oldest int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ids, p.oldest
+}
+
 // errRefusedPage means that the upstream ended a page with CLOSED.
 type errRefusedPage struct{ reason string }
 
@@ -125,8 +132,8 @@ func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
 }
 
 // fillPage asks one filter for what is left of a window, and returns the created_at from which to ask next: the oldest
-// that came, since the page may have been cut off there, within one second even; just below it once nothing new came;
-// below the window when nothing came at all.
+// that came, since the page may have been cut off there, within one second even; just below it once that second alone
+// was asked for and all of it is here; below the window when nothing came at all.
 func (st *stand) fillPage(ctx context.Context, sp *strip, w window) (int64, error) {
 	f := within(sp.filter, w.Since, w.Until)
 	f.Limit = st.s.u.pageLimit()
@@ -134,23 +141,27 @@ func (st *stand) fillPage(ctx context.Context, sp *strip, w window) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	pg.mu.Lock()
-	defer pg.mu.Unlock()
-	if len(pg.ids) == 0 {
+	ids, oldest := pg.result()
+	if len(ids) == 0 {
 		return w.Since - 1, nil
 	}
 	fresh := false
-	for id := range pg.ids {
+	for id := range ids {
 		if !sp.seen[id] {
 			fresh = true
 			break
 		}
 	}
-	sp.seen = pg.ids
-	if !fresh {
-		return pg.oldest - 1, nil
+	sp.seen = ids
+	if fresh || oldest < w.Until {
+		return oldest, nil
 	}
-	return pg.oldest, nil
+	if full := int(pg.arrived.Load()); st.s.u.cutOff(full) {
+		if err := st.crowded(ctx, sp.filter, w.Until, full); err != nil {
+			return 0, err
+		}
+	}
+	return w.Until - 1, nil
 }
 
 // ask sends one page's request and returns when all it brought is decided.
@@ -170,6 +181,7 @@ func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
 				return nil, err
 			}
 			pg.pending.Wait()
+			st.s.u.gave(pg.arrived.Load())
 			return pg, ctx.Err()
 		case <-b.closed:
 			// forgetting it cannot fail: nothing is sent for a subscription that the upstream has closed

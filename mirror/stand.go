@@ -75,6 +75,7 @@ func (st *stand) subscribe(ctx context.Context, values int) ([]*sub, error) {
 	u, p := st.s.u, st.s.u.m.o.pace
 	now := u.m.now().Unix()
 	err := st.r.change(ctx, func(m *mark) {
+		m.cover(st.r.part.kinds)
 		m.open(now, st.r.floor(), p.overlap)
 		if st.r.part.sweeping {
 			m.sweep(now, p.sweep)

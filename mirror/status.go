@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -106,6 +107,15 @@ func (t *tally) progress(part string, m mark) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.marks[part] = m
+}
+
+// only forgets the progress of parts that are read no more.
+func (t *tally) only(reaches []*reach) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.marks, func(part string, _ mark) bool {
+		return !slices.ContainsFunc(reaches, func(r *reach) bool { return r.part.name == part })
+	})
 }
 
 // lost notes that it is no longer heard.

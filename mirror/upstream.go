@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dvmrelay/wire"
@@ -23,16 +24,19 @@ var (
 type upstream struct {
 	m       *Mirror
 	url     string
+	kinds   []int
 	tally   *tally
 	reaches []*reach
+	most    atomic.Int64 // events of the longest answer that it ever gave
 
 	info   wire.Info
 	infoAt time.Time
 }
 
+// newUpstream makes an upstream that is asked for the kinds of the moment. m.mu must be held.
 func (m *Mirror) newUpstream(url string) *upstream {
-	u := &upstream{m: m, url: url, tally: newTally(url)}
-	for _, p := range parts(m.o.Kinds) {
+	u := &upstream{m: m, url: url, kinds: m.kinds, tally: newTally(url)}
+	for _, p := range parts(m.kinds) {
 		u.reaches = append(u.reaches, &reach{u: u, part: p, values: p.values, saving: make(chan struct{}, 1)})
 	}
 	return u
@@ -40,6 +44,7 @@ func (m *Mirror) newUpstream(url string) *upstream {
 
 // run connects again and again until ctx ends.
 func (u *upstream) run(ctx context.Context) {
+	u.tally.only(u.reaches)
 	b := backoff{first: u.m.o.pace.firstRetry, most: u.m.o.pace.maxRetry}
 	for ctx.Err() == nil {
 		stood, err := u.connect(ctx)

@@ -3,6 +3,7 @@ package nip90
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,15 +213,30 @@ func TestNewCancel(t *testing.T) {
 
 func TestNewSmallOnes(t *testing.T) {
 	addr := Address{31990, key(bobKey), "x"}
-	evt, err := NewRecommendation(5050, []Address{addr}, 1)
+	hints := []HandlerHint{{"wss://r", "web"}, {Relay: "wss://r"}, {Platform: "web"}, {}}
+	evt, err := NewRecommendation(RecommendationOptions{Kind: 5050, Handlers: []Address{addr, addr, addr, addr, addr}, Hints: hints, CreatedAt: 1})
 	if err != nil {
 		t.Fatalf("build recommendation: %v", err)
 	}
-	if m := mustParse(t, evt).(*Recommendation); m.Kind != 5050 || m.Handlers[0] != addr {
+	m := mustParse(t, evt).(*Recommendation)
+	if m.Kind != 5050 || len(m.Handlers) != 5 || m.Handlers[0] != addr || !slices.Equal(m.Hints, append(hints, HandlerHint{})) || len(m.Findings()) != 0 {
 		t.Errorf("got %s", pretty(m))
 	}
-	if _, err := NewRecommendation(5050, []Address{{Kind: 1}}, 1); !errors.Is(err, ErrBuild) {
-		t.Errorf("got %v, want ErrBuild", err)
+	for i, want := range []int{4, 3, 4, 2, 2} {
+		if tag := evt.Tags[1+i]; len(tag) != want {
+			t.Errorf("handler %d: tag %v, want %d elements", i, tag, want)
+		}
+	}
+	for name, o := range map[string]RecommendationOptions{
+		"another kind's address":  {Kind: 5050, Handlers: []Address{{Kind: 1}}},
+		"no handler":              {Kind: 5050},
+		"no kind":                 {Kind: -1, Handlers: []Address{addr}},
+		"a hint too many":         {Kind: 5050, Handlers: []Address{addr}, Hints: hints},
+		"a hint that is no relay": {Kind: 5050, Handlers: []Address{addr}, Hints: []HandlerHint{{Relay: "https://r"}}},
+	} {
+		if _, err := NewRecommendation(o); !errors.Is(err, ErrBuild) {
+			t.Errorf("%s: got %v, want ErrBuild", name, err)
+		}
 	}
 	beat, err := NewHeartbeat("x", 1, 300)
 	if err != nil || mustParse(t, beat).(*Heartbeat).D != "x" || Expiration(beat) != 300 {

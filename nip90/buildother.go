@@ -77,20 +77,46 @@ func NewHandler(o HandlerOptions) (*nostr.Event, error) {
 	return finish(evt, o.Expires, o.Extra)
 }
 
-// NewRecommendation makes an unsigned recommendation of handlers for a kind. It fails with ErrBuild when an address is
-// no handler's. NIP-89 "Recommendation event".
-func NewRecommendation(kind int, handlers []Address, createdAt int64) (*nostr.Event, error) {
-	if kind < 0 || kind > 65535 || len(handlers) == 0 {
+// RecommendationOptions is what a key can recommend.
+type RecommendationOptions struct {
+	Kind      int           // the kind that the handlers serve
+	Handlers  []Address     // at least one
+	Hints     []HandlerHint // of the handler at the same place in Handlers; may be shorter, and should not be
+	CreatedAt int64         // unix seconds; 0 leaves it to whoever signs
+	Extra     nostr.Tags
+}
+
+// NewRecommendation makes an unsigned recommendation of handlers for a kind. It fails with ErrBuild when the kind is none,
+// an address is no handler's, or a hint is no relay's or belongs to no handler. NIP-89 "Recommendation event".
+func NewRecommendation(o RecommendationOptions) (*nostr.Event, error) {
+	switch {
+	case o.Kind < 0 || o.Kind > 65535 || len(o.Handlers) == 0:
 		return nil, fmt.Errorf("%w: a recommendation needs a kind and a handler", ErrBuild)
+	case len(o.Hints) > len(o.Handlers):
+		return nil, fmt.Errorf("%w: %d hints for %d handlers", ErrBuild, len(o.Hints), len(o.Handlers))
 	}
-	tags := nostr.Tags{{"d", strconv.Itoa(kind)}}
-	for _, a := range handlers {
+	tags := nostr.Tags{{"d", strconv.Itoa(o.Kind)}}
+	for i, a := range o.Handlers {
 		if a.Kind != KindHandler {
 			return nil, fmt.Errorf("%w: %s is no handler", ErrBuild, a)
 		}
-		tags = append(tags, nostr.Tag{"a", a.String()})
+		tag := nostr.Tag{"a", a.String()}
+		if i < len(o.Hints) {
+			h := o.Hints[i]
+			if h.Relay != "" && !isRelay(h.Relay) {
+				return nil, fmt.Errorf("%w: hint %q is no relay", ErrBuild, h.Relay)
+			}
+			switch {
+			case h.Platform != "":
+				tag = append(tag, h.Relay, h.Platform)
+			case h.Relay != "":
+				tag = append(tag, h.Relay)
+			}
+		}
+		tags = append(tags, tag)
 	}
-	return &nostr.Event{Kind: KindRecommendation, CreatedAt: nostr.Timestamp(createdAt), Tags: tags}, nil
+	evt := &nostr.Event{Kind: KindRecommendation, CreatedAt: nostr.Timestamp(o.CreatedAt), Tags: tags}
+	return finish(evt, 0, o.Extra)
 }
 
 // NewHeartbeat makes an unsigned sign of life of the service that d names, good until expires in unix seconds.

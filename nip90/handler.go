@@ -268,6 +268,7 @@ func parseRecommendation(evt *nostr.Event) *Recommendation {
 				n.addf(oddTooMany, "a")
 			default:
 				m.Handlers = append(m.Handlers, addr)
+				m.Hints = append(m.Hints, hintOf(tag))
 			}
 		}
 	}
@@ -283,3 +284,14 @@ func parseRecommendation(evt *nostr.Event) *Recommendation {
 	m.findings = n.list
 	return m
 }
+
+// hintOf reads what follows the address in an `a` tag. A hint that is no relay is as good as none.
+func hintOf(tag nostr.Tag) HandlerHint {
+	h := HandlerHint{Platform: value(tag, 3)}
+	if relay := value(tag, 2); isRelay(relay) {
+		h.Relay = relay
+	}
+	return h
+}
+
+func isRelay(s string) bool { return strings.HasPrefix(s, "wss://") || strings.HasPrefix(s, "ws://") }

@@ -109,11 +109,15 @@ func TestParse_Recommendation(t *testing.T) {
 		tags nostr.Tags
 		kind int
 		n    int
+		hint HandlerHint
 		code string
 	}{
-		{"plain", nostr.Tags{{"d", "5050"}, {"a", a, "wss://r", "web"}}, 5050, 1, "-"},
-		{"postcards", nostr.Tags{{"d", "2026-" + bobKey}}, 0, 0, "recommendation-kind-unreadable,recommendation-empty"},
-		{"not a handler", nostr.Tags{{"d", "5050"}, {"a", "30023:" + bobKey + ":x"}, {"a"}, {"a", a}}, 5050, 1, "recommendation-address-unreadable"},
+		{"plain", nostr.Tags{{"d", "5050"}, {"a", a, "wss://r", "web"}}, 5050, 1, HandlerHint{"wss://r", "web"}, "-"},
+		{"relay only", nostr.Tags{{"d", "5050"}, {"a", a, "wss://r"}}, 5050, 1, HandlerHint{Relay: "wss://r"}, "-"},
+		{"platform only", nostr.Tags{{"d", "5050"}, {"a", a, "", "ios"}}, 5050, 1, HandlerHint{Platform: "ios"}, "-"},
+		{"a hint that is no relay", nostr.Tags{{"d", "5050"}, {"a", a, "https://r", "web"}}, 5050, 1, HandlerHint{Platform: "web"}, "-"},
+		{"postcards", nostr.Tags{{"d", "2026-" + bobKey}}, 0, 0, HandlerHint{}, "recommendation-kind-unreadable,recommendation-empty"},
+		{"not a handler", nostr.Tags{{"d", "5050"}, {"a", "30023:" + bobKey + ":x", "wss://no"}, {"a"}, {"a", a, "wss://r"}}, 5050, 1, HandlerHint{Relay: "wss://r"}, "recommendation-address-unreadable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := mustParse(t, ev(31989, "", c.tags...)).(*Recommendation)
@@ -122,6 +126,9 @@ func TestParse_Recommendation(t *testing.T) {
 			}
 			if c.n == 1 && m.Handlers[0] != (Address{31990, key(bobKey), "x:y"}) {
 				t.Errorf("got address %v", m.Handlers[0])
+			}
+			if len(m.Hints) != len(m.Handlers) || c.n == 1 && m.Hints[0] != c.hint {
+				t.Errorf("got hints %v, want %v", m.Hints, c.hint)
 			}
 		})
 	}

@@ -240,7 +240,14 @@ type Recommendation struct {
 	Kind     int // from `d`; 0 when it is no number
 	D        string
 	Handlers []Address
+	Hints    []HandlerHint // of the handler at the same place in Handlers
 	findings []Finding
+}
+
+// HandlerHint is what a recommendation says beside a handler's address; empty = nothing. NIP-89 "Recommendation event".
+type HandlerHint struct {
+	Relay    string // ws:// or wss://, where the announcement may be found
+	Platform string // such as web or ios
 }
 
 // Address names an addressable event. NIP-01 "a".

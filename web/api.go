@@ -147,17 +147,8 @@ func (s *site) threads(ctx context.Context, q index.ThreadQuery) (page index.Thr
 	return page, err
 }
 
-// maxBodies bounds the events that one answer carries whole, in bytes; the others of the thread are there without.
-const maxBodies = 4 << 20
-
-// veil hides the inputs of a job as Options.Inputs says, and leaves out what would make the answer too long.
+// veil hides the inputs of a job as Options.Inputs says.
 func (s *site) veil(t *index.Thread) {
-	total := 0
-	for i := range t.Events {
-		if total += len(t.Events[i].Event); total > maxBodies {
-			t.Events[i].Event, t.More = nil, true
-		}
-	}
 	if s.o.Inputs != InputsHide {
 		return
 	}

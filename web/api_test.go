@@ -260,6 +260,62 @@ func TestAPI_InputsHidden(t *testing.T) {
 	}
 }
 
+// encrypted saves an encrypted job and its encrypted answers.
+func (r *rig) encrypted() (request string) {
+	r.t.Helper()
+	c, p := strings.Repeat(customer, 32), strings.Repeat(provider, 32)
+	request = r.put(5050, 1_700_000_000, customer, "ciphertext", nostr.Tag{"p", p}, nostr.Tag{"encrypted"}, nostr.Tag{"output", "cipheroutput"})
+	r.put(7000, 1_700_000_005, provider, "ciphertext", nostr.Tag{"status", "processing", "cipherwords"}, nostr.Tag{"e", request}, nostr.Tag{"p", c}, nostr.Tag{"encrypted"})
+	r.put(6050, 1_700_000_010, provider, "ciphertext", nostr.Tag{"e", request}, nostr.Tag{"p", c}, nostr.Tag{"encrypted"})
+	return request
+}
+
+func TestAPI_EncryptedJobsAreForThoseTheyConcern(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		auth  bool
+		shown int // events with their bodies
+	}{{"as it is", false, 3}, {"with relay.auth_encrypted", true, 0}} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t, Options{Inputs: InputsShow}, func(d *Deps) { d.AuthEncrypted = tc.auth })
+			request := r.encrypted()
+			other, _, _ := r.story()
+			var got struct {
+				State     string
+				Encrypted bool
+				Addressed []string
+				Events    []struct {
+					Kind  int
+					Event json.RawMessage
+					Text  string `json:"status_text"`
+				}
+			}
+			r.get("/api/v1/jobs/"+request, http.StatusOK, &got)
+			shown := 0
+			for _, e := range got.Events {
+				if e.Event != nil {
+					shown++
+				}
+				if tc.auth && e.Text != "" {
+					t.Errorf("event of kind %d says %q, want nothing", e.Kind, e.Text)
+				}
+			}
+			if len(got.Events) != 3 || shown != tc.shown || !got.Encrypted || len(got.Addressed) != 1 || got.State != "success" {
+				t.Errorf("job = %+v with %d bodies, want its three events, %d bodies, and what the facts know", got, shown, tc.shown)
+			}
+			for _, target := range []string{"/api/v1/jobs/" + request, "/api/v1/jobs", "/"} {
+				if text := read(t, r.do(http.MethodGet, target)); tc.auth && strings.Contains(text, "cipher") {
+					t.Errorf("GET %s shows what is in encrypted events: %s", target, text)
+				}
+			}
+			r.get("/api/v1/jobs/"+other, http.StatusOK, &got)
+			if len(got.Events) != 3 || got.Events[0].Event == nil || got.Events[1].Text != "soon" {
+				t.Errorf("a job in the open = %+v, want it whole", got)
+			}
+		})
+	}
+}
+
 func TestOpenAPI_ListsThePaths(t *testing.T) {
 	r := newRig(t, DefaultOptions())
 	var doc struct {
@@ -309,7 +365,7 @@ func TestAPI_BigThreadIsBounded(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(text) > maxBodies+(1<<20) || len(got.Events) != 31 || !got.More || got.Events[0].Event == nil || got.Events[30].Event != nil {
+	if len(text) > 5<<20 || len(got.Events) != 31 || !got.More || got.Events[0].Event == nil || got.Events[30].Event != nil {
 		t.Errorf("answer of %d bytes with %d events, more %v, want all 31, the last without bodies", len(text), len(got.Events), got.More)
 	}
 }

@@ -70,6 +70,9 @@ type Deps struct {
 	Ready func() error
 	Now   func() time.Time
 	Log   *slog.Logger
+	// AuthEncrypted keeps encrypted jobs and their answers for those they concern. Nobody proves a key here, so of them
+	// facts alone are shown.
+	AuthEncrypted bool
 
 	Name        string // of the relay, for people
 	Description string
@@ -100,6 +103,9 @@ func New(o Options, d Deps) http.Handler {
 	}
 	if d.Name == "" {
 		d.Name = "dvmrelay"
+	}
+	if d.AuthEncrypted {
+		d.Index = d.Index.WithoutSealed()
 	}
 	s := &site{o: o, d: d, busy: make(chan struct{}, maxBusy), fresh: make(chan struct{}, 1)}
 	mux := http.NewServeMux()

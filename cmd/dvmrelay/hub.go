@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"dvmrelay/config"
@@ -27,6 +29,7 @@ type hub struct {
 	rules  *policies.Set
 	relay  *relay.Relay
 	mirror *mirror.Mirror
+	ready  atomic.Bool // the store runs and the doors are open
 }
 
 // openHub opens the store and joins the parts over it. Close it when it has run.
@@ -56,7 +59,7 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 // join makes what stands on the store.
 func (h *hub) join() (err error) {
 	site := web.New(h.cfg.Web, web.Deps{
-		View: h.store.View, Index: h.index, Upstreams: h.upstreams, Log: h.log,
+		View: h.store.View, Index: h.index, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
@@ -64,8 +67,40 @@ func (h *hub) join() (err error) {
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}
-	h.cfg.Mirror.Log = h.log
+	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds = h.log, h.mirrored()
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
+	return nil
+}
+
+// mirrored are the kinds of jobs and their answers that are accepted here: what would be refused is not asked for.
+func (h *hub) mirrored() []int {
+	kinds := h.rules.Kinds()
+	return slices.DeleteFunc(mirror.DefaultKinds(), func(k int) bool { return !kinds.Accepts(k) })
+}
+
+// errNotReady is what /readyz says while the relay starts or ends.
+var errNotReady = errors.New("does not serve")
+
+func (h *hub) serving() error {
+	if !h.ready.Load() {
+		return errNotReady
+	}
+	return nil
+}
+
+// readiness says that the relay serves, from the moment that the store has done something until ctx ends. It is the last
+// stage, above all that must be open. A full disk is no reason not to serve what there is.
+func (h *hub) readiness(ctx context.Context) error {
+	err := h.store.Update(ctx, func(store.Txn) error { return nil })
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil && !errors.Is(err, store.ErrDiskFull) {
+		return err
+	}
+	h.ready.Store(true)
+	defer h.ready.Store(false)
+	<-ctx.Done()
 	return nil
 }
 
