@@ -124,7 +124,8 @@ func cmdHub(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // testBinaryEnv passes on what a test binary acting as the program needs (a coverage folder, a race option).
-func testBinaryEnv() (out []string) {
+func testBinaryEnv() []string {
+	out := []string{noRaceSleep}
 	for _, e := range os.Environ() {
 		if strings.HasPrefix(e, "TESTSCRIPT_") || strings.HasPrefix(e, "GOCOVERDIR=") || strings.HasPrefix(e, "GORACE=") {
 			out = append(out, e)
@@ -132,6 +133,9 @@ func testBinaryEnv() (out []string) {
 	}
 	return out
 }
+
+// noRaceSleep: a program built with the race detector otherwise sleeps a second before it ends, and stories start hundreds.
+const noRaceSleep = "GORACE=atexit_sleep_ms=0"
 
 func freeAddr(ts *testscript.TestScript) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -77,8 +77,10 @@ func startHub(t *testing.T, dir string) *killable {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.kill(t) })
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	deadline := time.Now().Add(storyDeadline)
-	for {
+	for range tick.C {
 		if _, err := httpGet("http://" + p.addr + "/readyz"); err == nil {
 			return p
 		}
@@ -86,6 +88,7 @@ func startHub(t *testing.T, dir string) *killable {
 			t.Fatalf("relay not ready:\n%s", p.log)
 		}
 	}
+	return nil
 }
 
 // kill is kill -9, and waits for the end.

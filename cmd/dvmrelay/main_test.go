@@ -24,6 +24,7 @@ func TestStories(t *testing.T) {
 			env.Setenv("DATA", data)
 			env.Setenv("DVMRELAY_MIRROR_UPSTREAMS", "")
 			env.Setenv("DVMRELAY_OPS_LISTEN", "")
+			env.Vars = append(env.Vars, noRaceSleep)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Values[hubsKey{}] = newHubs()
 			env.Defer(func() { env.Values[hubsKey{}].(*hubs).killAll() })
