@@ -27,7 +27,7 @@ const schemaVersion = 1
 const (
 	memTableBytes   = 8 << 20
 	memTables       = 3
-	blockCacheBytes = 32 << 20
+	blockCacheBytes = 48 << 20
 	indexCacheBytes = 16 << 20
 	blockBytes      = 8 << 10
 	tableBytes      = 1 << 20

@@ -8,12 +8,13 @@ import (
 )
 
 // A relay on a small server must not let garbage pile up to the size of what it uses: Badger's buffers come and go in
-// tens of megabytes. Below the base the collector works as usual; what is truly in use raises the limit, so that a busy
-// relay never collects without end.
+// tens of megabytes while it compacts. Below the base the collector works as usual; what is truly in use raises the
+// limit, so that a busy relay never collects without end; and what a burst left behind is given back soon after.
 const (
-	baseMemory  = 224 << 20
+	baseMemory  = 256 << 20
 	spareMemory = 64 << 20
 	memoryEvery = 5 * time.Second
+	giveBack    = 30 * time.Second // at most so often
 )
 
 // boundMemory keeps the Go memory limit a little above what is live, until ctx ends. A limit set by the operator
@@ -28,12 +29,19 @@ func boundMemory(operator bool) func(context.Context) error {
 		defer debug.SetMemoryLimit(before)
 		tick := time.NewTicker(memoryEvery)
 		defer tick.Stop()
+		var given time.Time
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-tick.C:
-				debug.SetMemoryLimit(memoryLimit(liveHeap()))
+			case now := <-tick.C:
+				live, held := goMemory()
+				if held > live+spareMemory && now.Sub(given) >= giveBack {
+					debug.FreeOSMemory()
+					given = now
+					live, _ = goMemory()
+				}
+				debug.SetMemoryLimit(memoryLimit(live))
 			}
 		}
 	}
@@ -44,12 +52,16 @@ func memoryLimit(live uint64) int64 {
 	return max(baseMemory, int64(live)*3/2+spareMemory)
 }
 
-// liveHeap is what the last collection found in use, in bytes.
-func liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// goMemory is what the last collection found in use, and what Go holds of the system's memory, in bytes.
+func goMemory() (live, held uint64) {
+	sample := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
 	}
-	return sample[0].Value.Uint64()
+	metrics.Read(sample)
+	for _, s := range sample {
+		if s.Value.Kind() != metrics.KindUint64 {
+			return 0, 0
+		}
+	}
+	return sample[0].Value.Uint64(), sample[1].Value.Uint64() - sample[2].Value.Uint64()
 }
