@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"dvmrelay/config"
 
@@ -20,6 +21,9 @@ const (
 	defaultDataDir = "dvmrelay-data"
 	keyFile        = "relay.key"
 )
+
+// noBudget is what 0 in section [limits] means to the store, which would take its default for it.
+const noBudget = 365 * 24 * time.Hour
 
 // errConfig says that the faults of the configuration were told.
 var errConfig = &coded{exitConfig, errTold}
@@ -40,7 +44,9 @@ func (c *call) load(flags ...config.Flag) (config.Config, error) {
 		cfg.Relay.KeyFile = filepath.Join(cfg.Store.Dir, keyFile)
 	}
 	cfg.Store.VanishURL = cfg.Relay.URL
-	cfg.Store.QueryBudget = cfg.Limits.QueryBudget
+	if cfg.Store.QueryBudget = cfg.Limits.QueryBudget; cfg.Store.QueryBudget == 0 {
+		cfg.Store.QueryBudget = noBudget
+	}
 	return cfg, nil
 }
 
