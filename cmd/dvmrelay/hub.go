@@ -118,7 +118,10 @@ func (h *hub) mend(ctx context.Context) error {
 	if err == nil {
 		err = h.index.Settle(ctx, h.store)
 	}
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case errors.Is(err, store.ErrDiskFull):
+		h.log.Warn("index not finished: disk full; what there is, is served", "err", err)
+	case err != nil && ctx.Err() == nil:
 		return err
 	}
 	<-ctx.Done()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"dvmrelay/config"
 	"dvmrelay/mirror"
 	"dvmrelay/policies"
+	"dvmrelay/store"
 	"dvmrelay/store/storetest"
 
 	"github.com/nbd-wtf/go-nostr"
@@ -94,6 +96,34 @@ func TestReady_NotWhileTheStoreStandsStill(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("readiness = %v, want nil", err)
+	}
+}
+
+func TestHub_ServesWithAFullDisk(t *testing.T) {
+	h := testHub(t, func(c *config.Config) {
+		c.Store.FreeFloor = 1 << 30
+		c.Store.Disk = func(string) (free, total uint64, err error) { return 1 << 20, 1 << 40, nil }
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var level slog.LevelVar
+	ended := make(chan error, 1)
+	go func() { ended <- (&server{hub: h, call: &call{}, level: &level}).run(ctx) }()
+	within30s(t, "ready", func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("the relay ended: %v", err)
+		default:
+		}
+		return h.readyz() == http.StatusOK
+	})
+	job := storetest.Parsed(t, nostr.Event{Kind: 5300, CreatedAt: nostr.Now(), PubKey: strings.Repeat("ab", 32)})
+	if _, _, err := h.store.Save(ctx, job); !errors.Is(err, store.ErrDiskFull) {
+		t.Errorf("save = %v, want ErrDiskFull", err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("run = %v, want nil", err)
 	}
 }
 
