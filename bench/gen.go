@@ -199,7 +199,7 @@ func sign(ds []*draft) error {
 			if d.parent != nil {
 				d.link(d, &d.parent.Event)
 			}
-			return d.Sign(d.by.secret)
+			return seal(&d.Event, d.by)
 		})
 		if err != nil {
 			return fmt.Errorf("sign: %w", err)
