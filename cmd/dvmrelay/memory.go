@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -37,7 +38,9 @@ func boundMemory(operator bool) func(context.Context) error {
 			case now := <-tick.C:
 				live, held := goMemory()
 				if held > live+spareMemory && now.Sub(given) >= giveBack {
-					debug.FreeOSMemory()
+					// Not FreeOSMemory: giving all of it back at once holds up every allocation for tens of milliseconds. After a
+					// collection the runtime returns the pages by and by.
+					runtime.GC()
 					given = now
 					live, _ = goMemory()
 				}
