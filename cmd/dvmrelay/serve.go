@@ -132,7 +132,11 @@ func (s *server) greet(addr net.Addr) {
 		s.log.Info("operations", "metrics", "http://"+s.cfg.Ops.Listen+"/metrics", "health", "http://"+s.cfg.Ops.Listen+"/healthz")
 	}
 	if n := len(s.cfg.Mirror.Upstreams); n > 0 {
-		s.log.Info("mirroring", "upstreams", n, "backfill", s.cfg.Mirror.Backfill)
+		backfill := s.cfg.Mirror.Backfill.String()
+		if s.cfg.Mirror.Backfill == 0 {
+			backfill = "everything"
+		}
+		s.log.Info("mirroring", "upstreams", n, "backfill", backfill)
 	} else {
 		s.log.Info("mirroring nothing: mirror.upstreams is empty")
 	}
