@@ -54,7 +54,7 @@ func (w *work) apply(f *store.Fact, p *nip90.Parsed) error {
 		return w.answer(f)
 	case f.Role != nip90.RoleNone:
 		return w.follower(f)
-	case f.Kind == kindHandler:
+	case f.Kind == nip90.KindHandler:
 		if err := w.handlerFact(f); err != nil {
 			return err
 		}

@@ -171,7 +171,7 @@ func (l *lens) handlerRows(prefix []byte, limit int) (list []handlerEntry, err e
 
 // Handler shows one announcement; false when none with this address is held.
 func (x *Index) Handler(r store.Reader, a nip90.Address) (Handler, bool, error) {
-	if a.Kind != kindHandler {
+	if a.Kind != nip90.KindHandler {
 		return Handler{}, false, nil
 	}
 	key := handlerKey(a.PubKey, a.D)
@@ -225,7 +225,7 @@ func (l *lens) show(e *handlerEntry) (Handler, bool, error) {
 		return Handler{}, false, fmt.Errorf("handler %s is no announcement: %w", e.id, errRow)
 	}
 	h := Handler{
-		Address: nip90.Address{Kind: kindHandler, PubKey: p.Author, D: m.D}.String(), PubKey: p.Author.String(),
+		Address: nip90.Address{Kind: nip90.KindHandler, PubKey: p.Author, D: m.D}.String(), PubKey: p.Author.String(),
 		Kinds: append([]int{}, m.Kinds...), Name: m.Name, About: m.About, Picture: m.Picture, Lud16: m.Lud16,
 		Encryption: m.Encryption, Nutzaps: m.Nutzaps, Relays: append([]string{}, m.Relays...), Price: priceOf(m.Price),
 		LastSeen: p.CreatedAt, Findings: append([]nip90.Finding{}, m.Findings()...),

@@ -34,7 +34,7 @@ func (k *KnownView) Author(pk nip90.PubKey) (bool, error) { return store.HasAuth
 
 // Address says whether a handler with this address is held.
 func (k *KnownView) Address(a nip90.Address) (bool, error) {
-	if a.Kind != kindHandler {
+	if a.Kind != nip90.KindHandler {
 		return false, nil
 	}
 	return has(k.r, handlerKey(a.PubKey, a.D))

@@ -70,7 +70,7 @@ func (m *model) build(r store.Reader) error {
 		case isRequest(&f):
 			m.thread(f.ID)
 			m.request(&f)
-		case f.Kind == kindHandler:
+		case f.Kind == nip90.KindHandler:
 			m.want(handlerFactKey(f.Author, f.ID), nil)
 			m.want(providerKey(f.Author), nil)
 		}
@@ -104,7 +104,7 @@ func (m *model) agrees(r store.Reader, f *store.Fact) error {
 		return fmt.Errorf("event %s: its body gives the fact %+v, kept is %+v: %w", f.ID, again, *f, errRow)
 	}
 	h, ok := p.Message.(*nip90.Handler)
-	if !ok || f.Kind != kindHandler {
+	if !ok || f.Kind != nip90.KindHandler {
 		return nil
 	}
 	key := handlerKey(f.Author, h.D)

@@ -148,7 +148,7 @@ func (x *Index) foldSome(t store.Txn, start nip90.ID) (next nip90.ID, more bool,
 	}
 	for _, f := range batch {
 		var p *nip90.Parsed
-		if f.Kind == kindHandler || isBeat(f.Kind) {
+		if f.Kind == nip90.KindHandler || isBeat(f.Kind) {
 			if p, err = parsed(t, &f, 0); err != nil {
 				return next, false, err
 			}

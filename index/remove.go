@@ -28,7 +28,7 @@ func (x *Index) Remove(t store.Txn, f store.Fact, why store.Loss, _ nip90.ID) (s
 
 // bodyGone: facts stay, and with them the thread. Only what shows the body itself goes.
 func (w *work) bodyGone(f *store.Fact, why store.Loss) error {
-	if f.Kind == kindHandler || isBeat(f.Kind) {
+	if f.Kind == nip90.KindHandler || isBeat(f.Kind) {
 		return w.signGone(f, why)
 	}
 	if !isRequest(f) {
@@ -75,15 +75,15 @@ func (w *work) erase(f *store.Fact) error {
 	case isRequest(f):
 		return w.eraseRequest(f)
 	case f.Role == nip90.RoleNone:
-		if f.Kind == kindHandler {
+		if f.Kind == nip90.KindHandler {
 			w.t.Delete(handlerFactKey(f.Author, f.ID))
 		}
-		if f.Kind == kindHandler || isBeat(f.Kind) {
+		if f.Kind == nip90.KindHandler || isBeat(f.Kind) {
 			if err := w.signGone(f, store.LossErased); err != nil {
 				return err
 			}
 		}
-		if f.Kind == kindHandler {
+		if f.Kind == nip90.KindHandler {
 			return w.forgetProvider(f.Author)
 		}
 		return nil

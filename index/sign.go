@@ -7,8 +7,6 @@ import (
 	"dvmrelay/store"
 )
 
-const kindHandler = 31990
-
 // isBeat says whether a kind is a sign of life. A ping (7007) asks for one and is none.
 func isBeat(kind int) bool {
 	return kind == 11998 || kind == 11999 || kind >= 11316 && kind <= 11320

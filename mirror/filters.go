@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"dvmrelay/nip90"
+
 	"github.com/nbd-wtf/go-nostr"
 )
 
@@ -12,9 +14,6 @@ const (
 	firstRequest, lastRequest = 5000, 5999
 	firstResult, lastResult   = 6000, 6999
 	lastRecommended           = 7000
-
-	kindHandler        = 31990
-	kindRecommendation = 31989
 )
 
 // DefaultKinds are the kinds of subscription A: jobs and their answers, feedback, pings, heartbeats and announcements,
@@ -60,7 +59,7 @@ func parts(kinds []int) []*part {
 		all = append(all, &part{name: "a", base: []nostr.Filter{{Kinds: kinds}}, kinds: spans(kinds), values: 4096})
 	}
 	return append(all, &part{
-		name: "b", base: []nostr.Filter{{Kinds: []int{kindHandler}}, {Kinds: []int{kindRecommendation}, Tags: nostr.TagMap{"d": d}}},
+		name: "b", base: []nostr.Filter{{Kinds: []int{nip90.KindHandler}}, {Kinds: []int{nip90.KindRecommendation}, Tags: nostr.TagMap{"d": d}}},
 		values: 250, sweeping: true,
 	})
 }

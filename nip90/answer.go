@@ -52,8 +52,7 @@ func (a *answer) read(evt *nostr.Event, tag nostr.Tag, n *notes) {
 
 func (a *answer) readAll(evt *nostr.Event, n *notes) {
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		a.read(evt, tag, n)

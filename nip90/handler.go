@@ -17,8 +17,7 @@ func parseHandler(evt *nostr.Event) *Handler {
 	var fallback Handler
 	hasD := false
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		v := value(tag, 1)
@@ -249,8 +248,7 @@ func parseRecommendation(evt *nostr.Event) *Recommendation {
 	m := &Recommendation{}
 	var n notes
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		v := value(tag, 1)

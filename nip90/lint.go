@@ -88,8 +88,7 @@ func described(kind int) bool {
 func lintTags(evt *nostr.Event, n *notes) {
 	seen := make(map[[2]string]bool, min(len(evt.Tags), 64))
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		switch {

@@ -1,6 +1,10 @@
 package nip90
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/nbd-wtf/go-nostr"
+)
 
 // MaxFindings is how many findings of one event are kept. Each code appears at most once, at its first occasion.
 const MaxFindings = 32
@@ -133,6 +137,15 @@ type notes struct {
 
 // add records an oddity once.
 func (n *notes) add(o oddity) { n.addf(o, "") }
+
+// named says whether a tag has a name, and records one that has none.
+func (n *notes) named(tag nostr.Tag) bool {
+	if len(tag) > 0 && tag[0] != "" {
+		return true
+	}
+	n.add(oddEmptyTag)
+	return false
+}
 
 // addf records an oddity once, with the words that show it.
 func (n *notes) addf(o oddity, shown string) {

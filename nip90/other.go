@@ -8,8 +8,7 @@ func parseHeartbeat(evt *nostr.Event) *Heartbeat {
 	var n notes
 	hasD := false
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		switch tag[0] {
@@ -35,8 +34,7 @@ func parseCancel(evt *nostr.Event) *Cancel {
 	var n notes
 	var seen [1024]uint64
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		v := value(tag, 1)
@@ -90,8 +88,7 @@ func parseOther(evt *nostr.Event) *Other {
 		n.add(oddSquatter)
 	}
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		switch tag[0] {

@@ -12,8 +12,7 @@ func parseRequest(evt *nostr.Event) *Request {
 	var n notes
 	marked := false
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		switch tag[0] {

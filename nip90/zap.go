@@ -13,8 +13,7 @@ func parseZap(evt *nostr.Event) *Zap {
 	var n notes
 	var bolt11, description string
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		v := value(tag, 1)
@@ -173,8 +172,7 @@ func parseNutzap(evt *nostr.Event) *Nutzap {
 	var sum figure
 	unit, amount := "sat", ""
 	for _, tag := range evt.Tags {
-		if len(tag) == 0 || tag[0] == "" {
-			n.add(oddEmptyTag)
+		if !n.named(tag) {
 			continue
 		}
 		v := value(tag, 1)

@@ -10,7 +10,7 @@ import (
 func listRule(lists []Lists) func(context.Context, *nip90.Parsed) error {
 	return func(_ context.Context, p *nip90.Parsed) error {
 		// Whoever once could publish here may ask to be forgotten, listed or not. NIP-62.
-		if p.Event.Kind == kindVanish {
+		if p.Event.Kind == nip90.KindVanish {
 			return nil
 		}
 		inForce, allowed := false, false
@@ -31,9 +31,6 @@ func listRule(lists []Lists) func(context.Context, *nip90.Parsed) error {
 		return nil
 	}
 }
-
-// kindVanish is a request to vanish. NIP-62.
-const kindVanish = 62
 
 // StaticLists are allow and deny lists that do not change. It implements Lists.
 type StaticLists struct {

@@ -9,7 +9,7 @@ import (
 // checkProtected lets an event that carries ["-"] in only from its author: on a socket authenticated as that key, or
 // from a file, which the operator vouches for. NIP-70.
 func checkProtected(ctx context.Context, p *nip90.Parsed) error {
-	if p.Door == nip90.DoorImport || !isProtected(p) {
+	if p.Door == nip90.DoorImport || !nip90.Protected(p.Event) {
 		return nil
 	}
 	peer := PeerFrom(ctx)
@@ -20,13 +20,4 @@ func checkProtected(ctx context.Context, p *nip90.Parsed) error {
 		return Refuse(Restricted, "this event is protected, only its author may publish it")
 	}
 	return Refuse(AuthRequired, "this event is protected, authenticate as its author to publish it")
-}
-
-func isProtected(p *nip90.Parsed) bool {
-	for _, tag := range p.Event.Tags {
-		if len(tag) > 0 && tag[0] == "-" {
-			return true
-		}
-	}
-	return false
 }

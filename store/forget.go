@@ -92,7 +92,7 @@ func (g *group) deleteID(del *Fact, value []byte, now bool) (Change, int, error)
 		g.s.marks.add(del.Author)
 		g.over.set(tombKey(del.Author, id), appendTime(append([]byte(nil), del.ID[:]...), del.CreatedAt))
 		return Change{}, 0, nil
-	case f.Author != del.Author || f.Kind == kindDeletion || f.Kind == kindVanish || f.Has(FactDeleted):
+	case f.Author != del.Author || f.Kind == nip90.KindDeletion || f.Kind == nip90.KindVanish || f.Has(FactDeleted):
 		return Change{}, 0, nil
 	case !now:
 		return Change{}, 1, nil

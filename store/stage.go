@@ -11,9 +11,7 @@ import (
 var ErrBadEvent = errors.New("event cannot be stored")
 
 const (
-	kindDeletion = 5
-	kindVanish   = 62
-	allRelays    = "ALL_RELAYS"
+	allRelays = "ALL_RELAYS"
 	// inlineDeletions is how many targets a deletion removes in its own transaction; the others follow as a task.
 	inlineDeletions = 128
 )
@@ -91,7 +89,7 @@ func (g *group) vanished(p *nip90.Parsed) (bool, error) {
 // judge decides what becomes of a new event: Stored, Stale, FactOnly, or Deleted with the deleting event.
 func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
 	marked := g.s.marks.has(p.Author)
-	if kind := p.Event.Kind; marked && kind != kindDeletion && kind != kindVanish {
+	if kind := p.Event.Kind; marked && kind != nip90.KindDeletion && kind != nip90.KindVanish {
 		tomb, err := g.Value(tombKey(p.Author, p.ID))
 		if err != nil {
 			return 0, nip90.ID{}, err
@@ -184,9 +182,9 @@ func (g *group) store(p *nip90.Parsed, f *Fact, tags []byte) (Change, error) {
 	var more Change
 	var err error
 	switch f.Kind {
-	case kindDeletion:
+	case nip90.KindDeletion:
 		more, err = g.obeyDeletion(f, tags)
-	case kindVanish:
+	case nip90.KindVanish:
 		err = g.obeyVanish(f, tags)
 	}
 	change.Merge(more)
