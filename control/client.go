@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -126,32 +125,11 @@ func (c *Client) Import(ctx context.Context, in io.Reader, progress func(ImportR
 	defer cancel()
 	body, hangUp := interruptible(ctx, in)
 	defer hangUp()
-	resp, err := c.do(ctx, http.MethodPost, pathImport, body)
+	resp, err := c.do(ctx, http.MethodPost, pathImport, body) //nolint:bodyclose // follow closes it
 	if err != nil {
 		return ImportReport{}, err
 	}
-	defer func() { _ = resp.Body.Close() }() // its end is checked by the last step
-	var last step
-	steps := json.NewDecoder(bufio.NewReader(resp.Body))
-	for {
-		var st step
-		if err := steps.Decode(&st); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return last.Report, errors.Join(fmt.Errorf("import: the running relay left: %w", err), ctx.Err())
-		}
-		last = st
-		if st.Done {
-			if st.Fault != nil {
-				return st.Report, st.Fault.err()
-			}
-			return st.Report, nil
-		}
-		if progress != nil && st.Report.Read > 0 {
-			progress(st.Report)
-		}
-	}
+	return follow(ctx, "import", resp, progress)
 }
 
 // Export implements Verbs.

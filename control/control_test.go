@@ -31,7 +31,10 @@ func open(t *testing.T) (*Local, *storetest.Running) {
 	t.Helper()
 	ix := index.New(index.Options{KeepCustomer: true})
 	s := storetest.Open(t, storetest.With(func(o *store.Options) { o.Indexer = ix }), storetest.Check(ix.Check))
-	return &Local{Store: s, Index: ix, Submit: submitTo(s)}, s
+	if err := ix.Settle(context.Background(), s.Store); err != nil {
+		t.Fatal(err)
+	}
+	return &Local{Store: s.Store, Index: ix, Submit: submitTo(s)}, s
 }
 
 func submitTo(s *storetest.Running) func(context.Context, *nip90.Parsed) mirror.Verdict {
@@ -226,6 +229,9 @@ func TestVerbs_SameBesideAndAlone(t *testing.T) {
 				"bad cursor":   {func() error { _, err := v.verbs.Handlers(ctx, url.Values{"cursor": {"?"}}); return err }, ErrUsage},
 				"search":       {func() error { return v.verbs.Export(ctx, nostr.Filter{Search: "x"}, io.Discard) }, ErrUsage},
 				"since, until": {func() error { _, err := v.verbs.Stats(ctx, url.Values{"since": {"9"}, "until": {"5"}}); return err }, ErrUsage},
+				"bad provider": {func() error { _, err := v.verbs.Stats(ctx, url.Values{"provider": {"fox"}}); return err }, ErrUsage},
+				"bad exclude":  {func() error { _, err := v.verbs.Stats(ctx, url.Values{"exclude_kind": {"5300,x"}}); return err }, ErrUsage},
+				"bad sort":     {func() error { _, err := v.verbs.Handlers(ctx, url.Values{"sort": {"beauty"}}); return err }, ErrUsage},
 			} {
 				if err := fault.ask(); !errors.Is(err, fault.want) {
 					t.Errorf("%s = %v, want %v", name, err, fault.want)

@@ -27,6 +27,12 @@ type Verbs interface {
 	Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error)
 	// Export writes the events that match, as JSON lines, oldest first. Limit takes the newest. ErrUsage.
 	Export(ctx context.Context, f nostr.Filter, out io.Writer) error
+	// Reindex makes the facts of what still has a body anew and folds all of them again. progress is as with Import. A
+	// relay that runs goes on with it when the one who asked has left; what is broken off is taken up at the next start.
+	Reindex(ctx context.Context, progress func(ReindexReport)) (ReindexReport, error)
+	// Verify holds the store, and unless storeOnly is set the index, to their invariants, as of one moment. It changes
+	// nothing. Faults are in the report; the error is for what kept it from looking. ErrTooBig.
+	Verify(ctx context.Context, storeOnly bool, progress func(VerifyReport)) (VerifyReport, error)
 }
 
 // Errors that a caller tells apart.
@@ -34,6 +40,7 @@ var (
 	ErrNotRunning = errors.New("no relay is running on this data directory")
 	ErrNotFound   = errors.New("not found")
 	ErrUsage      = errors.New("bad argument")
+	ErrTooBig     = errors.New("not enough memory")
 )
 
 // ImportReport says what became of the lines of an import.
@@ -54,4 +61,31 @@ func (r ImportReport) RejectedTotal() uint64 {
 		n += c
 	}
 	return n
+}
+
+// ReindexReport says how far a reindex has come.
+type ReindexReport struct {
+	Phase      string  `json:"phase"`      // one of index's phases, "done" at the end
+	Done       int64   `json:"done"`       // of the phase
+	Total      int64   `json:"total"`      // of the phase, as it looked at the beginning; 0 = not known
+	Bodies     int64   `json:"bodies"`     // whose facts were looked at
+	Changed    int64   `json:"changed"`    // facts that say something else now
+	Unreadable int64   `json:"unreadable"` // bodies that the parser refuses; their facts stay as they are
+	Facts      int64   `json:"facts"`      // that were folded
+	Seconds    float64 `json:"seconds"`
+}
+
+// VerifyReport says what a verify looked at and what is wrong with it.
+type VerifyReport struct {
+	Phase        string   `json:"phase"`  // "store", "index", "done" at the end
+	Events       int64    `json:"events"` // with their bodies
+	Facts        int64    `json:"facts"`
+	Keys         int64    `json:"keys"`    // of the indexes of events
+	Threads      int64    `json:"threads"` // of the index of jobs
+	Rows         int64    `json:"rows"`    // of that index
+	Read         int64    `json:"read"`    // rows read so far, for those who wait
+	IndexChecked bool     `json:"index_checked"`
+	NeedBytes    int64    `json:"need_bytes"` // about what the check of the index takes of memory
+	Seconds      float64  `json:"seconds"`
+	Faults       []string `json:"faults"` // the first 20 of the store and of the index
 }

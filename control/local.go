@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strconv"
 	"time"
 
 	"dvmrelay/index"
@@ -22,10 +21,7 @@ import (
 
 // Local answers from an open store: beside a running relay as the other end of Client, or alone. It implements Verbs.
 type Local struct {
-	Store interface {
-		View(fn func(store.Reader) error) error
-		Snapshot() store.Snapshot
-	}
+	Store *store.Store // for Reindex it must be running
 	Index *index.Index
 	// Submit is the way in for imported events: every check, then the store. Only Import needs it.
 	Submit func(context.Context, *nip90.Parsed) mirror.Verdict
@@ -67,7 +63,7 @@ func (l *Local) Thread(_ context.Context, id string) (json.RawMessage, error) {
 func (l *Local) Handlers(_ context.Context, query url.Values) (json.RawMessage, error) {
 	p := params{query: query}
 	q := index.HandlerQuery{
-		Kind: int(p.number("kind", 0, 65535)), Online: p.flag("online"), Q: query.Get("q"), Sort: p.word("sort", "name", "kind"),
+		Kind: int(p.number("kind", 0, 65535)), Online: p.flag("online"), Q: query.Get("q"), Sort: p.word("sort", index.HandlerSorts()...),
 		Cursor: query.Get("cursor"), Limit: int(p.number("limit", 1, index.MaxLimit)), Now: l.now().Unix(),
 	}
 	if p.err != nil {
@@ -94,28 +90,17 @@ func (l *Local) Handlers(_ context.Context, query url.Values) (json.RawMessage, 
 func (l *Local) Stats(_ context.Context, query url.Values) (json.RawMessage, error) {
 	now := l.now()
 	p := params{query: query}
-	window := p.word("window", "1h", "24h", "7d", "30d", "all")
-	since, until := p.number("since", 0, 1<<62), p.number("until", 0, 1<<62)
-	switch {
-	case p.err != nil:
+	window, since, until := p.window(now)
+	q := index.StatsQuery{
+		Since: since, Until: until, Now: now.Unix(),
+		Kind: int(p.number("kind", 0, 65535)), Provider: p.key("provider"), ExcludeKinds: p.kinds("exclude_kind"),
+	}
+	if p.err != nil {
 		return nil, p.err
-	case window != "" && (since != 0 || until != 0):
-		return nil, fmt.Errorf("%w: window stands in place of since and until, not beside them", ErrUsage)
-	case since == 0 && until == 0 && window == "":
-		window = "24h"
-	}
-	if window != "" {
-		since = windowStart(window, now)
-	}
-	if until == 0 {
-		until = now.Unix()
-	}
-	if since > until {
-		return nil, fmt.Errorf("%w: since must not be later than until", ErrUsage)
 	}
 	var st index.Stats
 	err := l.Store.View(func(r store.Reader) (err error) {
-		st, err = l.Index.Stats(r, since, until, now.Unix())
+		st, err = l.Index.Stats(r, q)
 		return err
 	})
 	if err != nil {
@@ -125,14 +110,6 @@ func (l *Local) Stats(_ context.Context, query url.Values) (json.RawMessage, err
 		Window string `json:"window,omitempty"`
 		index.Stats
 	}{window, st})
-}
-
-func windowStart(window string, now time.Time) int64 {
-	span := map[string]time.Duration{"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}[window]
-	if span == 0 {
-		return 0
-	}
-	return now.Add(-span).Unix()
 }
 
 // Import implements Verbs.
@@ -162,54 +139,4 @@ func marshal(v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("write answer: %w", err)
 	}
 	return bytes.TrimRight(out.Bytes(), "\n"), nil
-}
-
-// params reads a query and keeps the first fault.
-type params struct {
-	query url.Values
-	err   error
-}
-
-func (p *params) fault(name, text, wanted string) {
-	if p.err == nil {
-		p.err = fmt.Errorf("%w: %s: %q: must be %s", ErrUsage, name, text, wanted)
-	}
-}
-
-func (p *params) number(name string, lo, hi int64) int64 {
-	text := p.query.Get(name)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < lo || n > hi {
-		p.fault(name, text, fmt.Sprintf("a number from %d to %d", lo, hi))
-	}
-	return n
-}
-
-func (p *params) flag(name string) *bool {
-	text := p.query.Get(name)
-	if text == "" {
-		return nil
-	}
-	on, err := strconv.ParseBool(text)
-	if err != nil {
-		p.fault(name, text, "true or false")
-	}
-	return &on
-}
-
-func (p *params) word(name string, words ...string) string {
-	text := p.query.Get(name)
-	if text == "" {
-		return ""
-	}
-	for _, w := range words {
-		if w == text {
-			return text
-		}
-	}
-	p.fault(name, text, fmt.Sprintf("one of %v", words))
-	return ""
 }

@@ -24,6 +24,8 @@ const (
 	pathStats    = "/v1/stats"
 	pathImport   = "/v1/import"
 	pathExport   = "/v1/export"
+	pathReindex  = "/v1/reindex"
+	pathVerify   = "/v1/verify"
 
 	errorTrailer = "X-Control-Error"
 	maxFilter    = 1 << 20 // bytes of a filter
@@ -37,7 +39,7 @@ type Pong struct {
 
 // fault is an error on its way to a command.
 type fault struct {
-	Code string `json:"code"` // not-found, usage or runtime
+	Code string `json:"code"` // not-found, usage, too-big or runtime
 	Text string `json:"text"`
 }
 
@@ -56,6 +58,8 @@ func New(v Verbs, version string, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET "+pathStats, s.view(v.Stats))
 	mux.HandleFunc("POST "+pathImport, s.importEvents)
 	mux.HandleFunc("POST "+pathExport, s.export)
+	mux.HandleFunc("POST "+pathReindex, s.reindex)
+	mux.HandleFunc("POST "+pathVerify, s.verify)
 	return mux
 }
 
@@ -105,6 +109,8 @@ func faultOf(err error) fault {
 		return fault{"not-found", err.Error()}
 	case errors.Is(err, ErrUsage):
 		return fault{"usage", err.Error()}
+	case errors.Is(err, ErrTooBig):
+		return fault{"too-big", err.Error()}
 	}
 	return fault{"runtime", err.Error()}
 }
@@ -115,6 +121,8 @@ func (f fault) err() error {
 		return &remoteError{f.Text, ErrNotFound}
 	case "usage":
 		return &remoteError{f.Text, ErrUsage}
+	case "too-big":
+		return &remoteError{f.Text, ErrTooBig}
 	}
 	return &remoteError{f.Text, nil}
 }
@@ -127,49 +135,6 @@ type remoteError struct {
 
 func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.is }
-
-// step is one line of the answer to an import: progress, or at its end the report and what went wrong.
-type step struct {
-	Report ImportReport `json:"report"`
-	Done   bool         `json:"done,omitempty"`
-	Fault  *fault       `json:"fault,omitempty"`
-}
-
-// importEvents answers while it still reads, so that a command can show progress.
-func (s *server) importEvents(w http.ResponseWriter, r *http.Request) {
-	rc := http.NewResponseController(w)
-	if err := rc.EnableFullDuplex(); err != nil {
-		s.refuse(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.WriteHeader(http.StatusOK)
-	out := json.NewEncoder(w)
-	say := func(st step) error { return errors.Join(out.Encode(st), rc.Flush()) }
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	if err := say(step{}); err != nil {
-		return // the command has left
-	}
-	report, err := s.verbs.Import(ctx, r.Body, func(rep ImportReport) {
-		if err := say(step{Report: rep}); err != nil {
-			cancel(err)
-		}
-	})
-	end := step{Report: report, Done: true}
-	if err != nil {
-		f := faultOf(err)
-		end.Fault = &f
-	}
-	if err := say(end); err != nil {
-		s.log.Warn("import ended without anybody to tell", "read", report.Read, "stored", report.Stored, "err", err)
-		return
-	}
-	// A command that is still sending would see its connection reset before it has read why; it hangs up when it has.
-	if err := rc.SetReadDeadline(time.Now().Add(drainTime)); err == nil {
-		_, _ = io.Copy(io.Discard, r.Body) // how it ends is of no matter
-	}
-}
 
 // export streams, and says at the end, in a trailer, whether that was all.
 func (s *server) export(w http.ResponseWriter, r *http.Request) {

@@ -4,37 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 )
-
-func TestNostrTools_ThreadBySearchAndPortably(t *testing.T) {
-	h := newHub(t)
-	h.start()
-	var got struct {
-		OK      bool     `json:"ok"`
-		Request string   `json:"request"`
-		Thread  []string `json:"thread"`
-		Refusal string   `json:"refusal"`
-	}
-	ask(t, &got, "search.mjs", h.ws())
-	if !got.OK {
-		t.Fatalf("got %+v", got)
-	}
-	t.Logf("refusal of a bad value: %s", got.Refusal)
-	if !strings.Contains(got.Refusal, "thread:") {
-		t.Errorf("refusal %q does not name the word that is wrong", got.Refusal)
-	}
-	j, err := h.api(got.Request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range got.Thread {
-		if !slices.Contains(j.ids(), id) {
-			t.Errorf("api lacks %s of the thread: %v", id, j.ids())
-		}
-	}
-}
 
 func TestNDK_JobWithDVMClasses(t *testing.T) {
 	h := newHub(t)
@@ -62,36 +33,6 @@ func TestNDK_JobWithDVMClasses(t *testing.T) {
 	}
 	if len(j.Providers) != 1 || j.Providers[0].Pubkey != got.Provider {
 		t.Errorf("providers %v, want %s", j.Providers, got.Provider)
-	}
-}
-
-// NDK's ways with search are its own; this pins them, so that the documentation stays true.
-func TestNDK_IgnoresSearchWhenItMatches(t *testing.T) {
-	h := newHub(t)
-	h.start()
-	type has struct{ One, Two bool }
-	var got struct {
-		Alone  has `json:"alone"`
-		Merged struct {
-			First  has `json:"first"`
-			Second has `json:"second"`
-		} `json:"merged"`
-		Leaks    bool `json:"leaks"`
-		Portable has  `json:"portable"`
-	}
-	ask(t, &got, "ndk-search.mjs", h.ws())
-	onlyOne, onlyTwo := has{One: true}, has{Two: true}
-	if got.Alone != onlyOne {
-		t.Errorf("a search alone has %+v, want the first job only", got.Alone)
-	}
-	if got.Portable != onlyTwo {
-		t.Errorf("the portable way has %+v, want the second job only", got.Portable)
-	}
-	if got.Merged.First != onlyTwo || got.Merged.Second != onlyTwo {
-		t.Errorf("two searches merged have %+v and %+v; NDK was seen to ask for the last one only", got.Merged.First, got.Merged.Second)
-	}
-	if !got.Leaks {
-		t.Error("a search did not get the events of another subscription; NDK was seen to ignore search when it matches")
 	}
 }
 

@@ -170,6 +170,51 @@ func TestStory_JobSurvivesOnBothHubs(t *testing.T) {
 	if got := a.views(p); got.digest() != before.digest() {
 		t.Errorf("A after its kill has\n%s\nbefore\n%s", got.digest(), before.digest())
 	}
+	b.tellsWhenItHeard(a.ws())
 	a.stop()
 	b.stop()
+}
+
+// tellsWhenItHeard wants statistics that know of both sources. What was missed of the upstream while the hub was down has been read
+// since. Its own doors were shut, and nothing can make up for that; but a hub killed at once may not remember that it was open.
+func (h *hub) tellsWhenItHeard(upstream string) {
+	h.t.Helper()
+	type stats struct {
+		ObservedSince int64 `json:"observed_since"`
+		Coverage      []struct {
+			URL     string `json:"url"`
+			Heard   int64  `json:"heard_seconds"`
+			Seconds int64  `json:"window_seconds"`
+		} `json:"coverage"`
+		Gaps []struct {
+			URL string `json:"url"`
+			Why string `json:"why"`
+		} `json:"gaps"`
+	}
+	poll(h.t, "the gaps of "+h.addr, func() error {
+		resp, err := http.Get(h.http("/api/v1/stats?window=1h"))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		var st stats
+		if err := json.NewDecoder(resp.Body).Decode(&st); err != nil {
+			return err
+		}
+		gaps := map[string][]string{}
+		for _, g := range st.Gaps {
+			gaps[g.URL] = append(gaps[g.URL], g.Why)
+		}
+		sources := map[string]bool{}
+		for _, c := range st.Coverage {
+			sources[c.URL] = c.Heard > 0 && c.Heard < c.Seconds
+		}
+		switch {
+		case st.ObservedSince == 0 || !sources["self"] || !sources[upstream] || len(sources) != 2,
+			!slices.Equal(gaps[upstream], []string{"unheard-before"}),
+			!slices.Equal(gaps["self"], []string{"unheard-before", "stopped"}) && !slices.Equal(gaps["self"], []string{"unheard-before"}):
+			return fmt.Errorf("statistics say %+v", st)
+		}
+		return nil
+	})
 }

@@ -9,26 +9,31 @@ import (
 	"dvmrelay/store"
 )
 
-// Index folds facts into threads and handlers. It keeps no state in memory and is safe for concurrent use; a Reader
-// given to it is used by one goroutine at a time.
+// Index folds facts into threads and handlers. All its state is in the store; in memory it keeps only what was read from
+// there. It is safe for concurrent use; a Reader given to it is used by one goroutine at a time.
 type Index struct {
 	o      Options
 	sealed bool // views show encrypted events by their facts only
 	budget int  // moveBudget
+	seen   *memory
 	// dropping: a Rebuild is emptying the tables and will fold whatever comes in meanwhile.
 	dropping, building atomic.Bool
 	// idle: no walk waits to be continued. False when in doubt.
 	idle atomic.Bool
+	// blind is the store's, once an event has asked for it.
+	blind atomic.Pointer[blindness]
 }
 
 var _ store.Indexer = (*Index)(nil)
 
 // New makes an Index.
-func New(o Options) *Index { return &Index{o: o, budget: moveBudget} }
+func New(o Options) *Index { return &Index{o: o, budget: moveBudget, seen: newMemory()} }
 
 // WithoutSealed is for views over the rows of x that do not open encrypted jobs, results and feedback: of these they show
 // what the fact knows and nothing of the event itself. It is not for folding.
-func (x *Index) WithoutSealed() *Index { return &Index{o: x.o, budget: x.budget, sealed: true} }
+func (x *Index) WithoutSealed() *Index {
+	return &Index{o: x.o, budget: x.budget, seen: x.seen, sealed: true}
+}
 
 // Apply implements store.Indexer.
 func (x *Index) Apply(t store.Txn, f store.Fact, p *nip90.Parsed) (store.Change, error) {
@@ -83,7 +88,7 @@ func (w *work) answer(f *store.Fact) error {
 			return err
 		}
 		// Though the best is here, f may have come before it and be elsewhere still.
-		if !o.is(rowSeen) || !slices.Contains(from, o.root) {
+		if !o.is(rowSeen) || unsure(f) || !slices.Contains(from, o.root) {
 			return w.follower(f)
 		}
 	}
@@ -91,7 +96,10 @@ func (w *work) answer(f *store.Fact) error {
 	if len(f.Links) > 0 {
 		root = f.Links[0].ID
 	}
-	if err := w.enter(root, f); err != nil {
+	w.fresh = !w.x.building.Load()
+	err := w.enter(root, f)
+	w.fresh = false
+	if err != nil {
 		return err
 	}
 	return w.stir(f.ID)
@@ -107,10 +115,7 @@ func (w *work) follower(f *store.Fact) error {
 	if err != nil {
 		return err
 	}
-	if err := w.move(f, from, p); err != nil || !isAnswer(f) {
-		return err
-	}
-	return w.stir(f.ID)
+	return w.move(f, from, p)
 }
 
 func (w *work) request(f *store.Fact) error {
@@ -126,17 +131,20 @@ func (w *work) request(f *store.Fact) error {
 	}
 	if w.x.keepsCustomer(f) {
 		w.t.Set(byCustomerKey(f.Author, f.CreatedAt, f.ID), nil)
-		if err := w.ensure(customerKey(f.Author)); err != nil {
-			return err
-		}
 	}
 	if err := w.rename(o, func() {
 		o.set(rowSeen, true)
+		o.set(rowAddressed, len(f.People) > 0)
+		o.set(rowEncrypted, f.Has(store.FactEncrypted))
 		o.kind, o.created, o.expires = f.Kind, f.CreatedAt, f.Expires
 	}); err != nil {
 		return err
 	}
-	w.t.Set(jobKey(f.CreatedAt, f.ID), nil)
+	if err := w.requestMoved(f, 1); err != nil {
+		return err
+	}
+	w.t.Set(jobKey(f.CreatedAt, f.ID), o.listed())
+	w.t.Set(byKindKey(f.Kind, f.CreatedAt, f.ID), []byte{o.listFlags()})
 	for _, l := range f.Links {
 		w.t.Set(chainKey(prefixOf(l.ID), f.ID), nil)
 		if err := w.ensure(chainMarkKey(prefixOf(l.ID))); err != nil {
@@ -146,32 +154,36 @@ func (w *work) request(f *store.Fact) error {
 	return w.stir(f.ID)
 }
 
-// rename changes what is known of a thread's request: lists go by its time, and payments flow by its customer.
+// rename changes what is known of a thread's request: lists and rollups go by its time, and payments flow by its customer.
 func (w *work) rename(o *openThread, change func()) error {
-	var sides []nip90.PubKey
-	if o.members > 0 {
-		err := w.t.Scan(keyOf(keySide, o.root[:]), nil, func(key, _ []byte) bool {
-			sides = append(sides, providerOfSide(key))
+	sides := make(map[nip90.PubKey]*sideRow)
+	// Of a stale thread the sides may be there though their events have left.
+	if o.members > 0 || o.is(rowStale) {
+		err := eachSide(w.t, o.root, nil, func(p nip90.PubKey, s *sideRow) bool {
+			sides[p] = s
 			return true
 		})
 		if err != nil {
 			return err
 		}
 	}
-	listed := sides[:0]
-	for _, p := range sides {
-		here, err := has(w.t, byProviderKey(p, o.created, o.root))
-		if err != nil {
+	none := &sideRow{}
+	for p, s := range sides {
+		if err := w.sideMoved(o, p, s, none); err != nil {
 			return err
 		}
-		if here {
+		if s.answers > 0 {
 			w.t.Delete(byProviderKey(p, o.created, o.root))
-			listed = append(listed, p)
 		}
 	}
 	change()
-	for _, p := range listed {
-		w.t.Set(byProviderKey(p, o.created, o.root), nil)
+	for p, s := range sides {
+		if err := w.sideMoved(o, p, none, s); err != nil {
+			return err
+		}
+		if s.answers > 0 {
+			w.t.Set(byProviderKey(p, o.created, o.root), nil)
+		}
 	}
 	if o.payments > 0 {
 		o.set(rowStale, true)
@@ -183,16 +195,7 @@ func (w *work) rename(o *openThread, change func()) error {
 // keepsCustomer: without keep_customer a customer is remembered no longer than the request's body.
 func (x *Index) keepsCustomer(f *store.Fact) bool { return x.o.KeepCustomer || f.Has(store.FactBody) }
 
-// unlistCustomer takes a request off its customer's list, and the customer off theirs with the last one.
-func (w *work) unlistCustomer(f *store.Fact) error {
-	key := byCustomerKey(f.Author, f.CreatedAt, f.ID)
-	if here, err := has(w.t, key); err != nil || !here {
-		return err
-	}
-	w.t.Delete(key)
-	more, err := some(w.t, keyOf(keyByCustomer, f.Author[:]))
-	if err == nil && !more {
-		w.t.Delete(customerKey(f.Author))
-	}
-	return err
+// unlistCustomer takes a request off its customer's list.
+func (w *work) unlistCustomer(f *store.Fact) {
+	w.t.Delete(byCustomerKey(f.Author, f.CreatedAt, f.ID))
 }

@@ -34,10 +34,16 @@ func (x *Index) Check(r store.Reader) error {
 			return err
 		}
 	}
+	if err := c.table(keyName); err != nil {
+		return err
+	}
 	for key := range m.rows {
 		if !c.tolerated([]byte(key)) && !c.fault("row %x is missing", key) {
 			break
 		}
+	}
+	if err := c.rollups(); err != nil {
+		return err
 	}
 	return errors.Join(c.faults...)
 }
@@ -95,17 +101,17 @@ func (c *checker) table(table byte) error {
 func (c *checker) tolerated(key []byte) bool {
 	if c.moving {
 		switch key[0] {
-		case keyThread, keySide, keyMember, keyPayment, keyByProvider, keyProvider, keyWait, keyOrphan:
+		case keyThread, keySide, keyMember, keyPayment, keyByProvider, keyProvider, keyName, keyWait, keyOrphan, keyClass:
 			return true
 		}
 	}
 	switch key[0] {
 	case keyThread, keySide, keyPayment:
 		return c.stale[nip90.ID(key[1:1+idLen])]
-	case keyByProvider:
+	case keyByProvider, keyClass:
 		_, root, _ := splitTimed(key)
 		return c.stale[root]
-	case keyProvider:
+	case keyProvider, keyName:
 		for _, stale := range c.stale {
 			if stale {
 				return true

@@ -7,8 +7,8 @@ import (
 	"dvmrelay/store"
 )
 
-// supplyMsat is all the bitcoin there will ever be; no honest payment is larger.
-const supplyMsat = 21_000_000 * 100_000_000 * 1_000
+// mostMsat is 10,000 bitcoin. No honest payment for a job is larger, and nine thousand of them can be summed up.
+const mostMsat = 10_000 * 100_000_000 * 1_000
 
 func less(a, b nip90.ID) bool { return bytes.Compare(a[:], b[:]) < 0 }
 
@@ -28,7 +28,7 @@ func isError(f *store.Fact) bool {
 }
 
 // amount keeps a hostile number from turning sums over.
-func amount(m nip90.Msat) int64 { return min(max(int64(m), 0), supplyMsat) }
+func amount(m nip90.Msat) int64 { return min(max(int64(m), 0), mostMsat) }
 
 // add folds an answer in. It is associative, commutative and, as members are told apart by their id, safe to repeat.
 func (s *sideRow) add(f *store.Fact) {
@@ -98,8 +98,9 @@ func (s *sideRow) state() nip90.Status {
 	return s.said.status
 }
 
-// refundedAny: a payment to the customer is a refund only when its sender worked on the job; else it is a tip.
-func (s *sideRow) refundedAny() bool { return s.refunds > 0 && s.answers > 0 }
+// refundedAny: a payment to the customer is a refund only when its sender worked on the job or was paid for it; else it is
+// a tip.
+func (s *sideRow) refundedAny() bool { return s.refunds > 0 && s.answers+s.claims > 0 }
 
 // share is what the side adds to its thread.
 func (s *sideRow) share() sums {
@@ -108,7 +109,7 @@ func (s *sideRow) share() sums {
 		claims: s.claims, claimed: s.claimed,
 	}
 	if s.ask.set {
-		c.asked = s.ask.msat
+		c.asked, c.askers = s.ask.msat, 1
 	}
 	if s.answers > 0 {
 		c.states[s.state()] = 1
@@ -125,12 +126,13 @@ type direction struct {
 	refund   bool
 }
 
-// flow reads the direction of a payment. customer is zero while the request is not here.
-func flow(f *store.Fact, customer nip90.PubKey) (direction, bool) {
+// flow reads the direction of a payment. customer is zero while the request is not here. The provider is given by its
+// pseudonym where there are any.
+func flow(b *store.Blinder, f *store.Fact, customer nip90.PubKey) (direction, bool) {
 	if len(f.People) < 2 || f.People[1].IsZero() {
 		return direction{}, false
 	}
-	sender, recipient := f.People[0], f.People[1]
+	sender, recipient, customer := b.Of(f.People[0]), b.Of(f.People[1]), b.Of(customer)
 	if recipient != customer {
 		return direction{provider: recipient}, true
 	}

@@ -13,19 +13,42 @@ const (
 	keySide        = 0x82 // root, provider → sideRow
 	keyMember      = 0x83 // root, time, id → nothing
 	keyPayment     = 0x84 // root, provider, direction, fingerprint → paymentRow
-	keyJob         = 0x85 // ^time, root → nothing
+	keyJob         = 0x85 // ^time, root → kind, flags
 	keyByCustomer  = 0x86 // customer, ^time, root → nothing
 	keyByProvider  = 0x87 // provider, ^time, root → nothing
 	keyProvider    = 0x88 // provider → nothing
-	keyCustomer    = 0x89 // customer → nothing
 	keyWait        = 0x8a // eight bytes of a named id, id of who names it → nothing; with no id: there are such
 	keyHandler     = 0x8b // author, hash of d → handlerRow
 	keyHandlerFact = 0x8c // author, id → nothing
 	keyBeat        = 0x8d // author, hash of d → beatRow
 	keyOrphan      = 0x8e // root of a thread whose request is not here → nothing
 	keyChain       = 0x8f // eight bytes of a job, id of the job that builds on it → nothing; with no id: there are such
-	keyLast        = keyChain
+	keyByKind      = 0x90 // kind, ^time, root → flags
+	keyClass       = 0x91 // class, ^time, root → kind, flags
+	keyLast        = keyClass
+	keyRollup      = 0x92 // level, dim, slot → tally
+	keyCrowd       = 0x93 // level, dim, slot → crowd
+	keySealed      = 0x94 // level, dim, slot → tally of what was erased after it was sealed
+	keyName        = 0x95 // pseudonym of a known provider → provider
 )
+
+// The classes of keyClass. A request is in exactly one of the first seven, by what came of it, and in any of the others.
+const (
+	classOpen            = 'o' // no answer, not cancelled
+	classProcessing      = 'p'
+	classPaymentRequired = 'y'
+	classPartial         = 'a'
+	classError           = 'e'
+	classSuccess         = 's'
+	classCancelled       = 'c'
+	classAsked           = 'A' // some provider asked for money
+	classClaimed         = 'C' // some payment is claimed
+	classRefunded        = 'R' // something was paid back
+	classEncrypted       = 'E'
+)
+
+// listEncrypted is the flag in the values of keyJob, keyByKind and keyClass.
+const listEncrypted = 1
 
 const (
 	idLen     = 32
@@ -77,6 +100,14 @@ func paymentKey(root nip90.ID, d direction, fingerprint [8]byte) []byte {
 	return keyOf(keyPayment, root[:], d.provider[:], []byte{dir}, fingerprint[:])
 }
 func jobKey(at int64, root nip90.ID) []byte { return keyOf(keyJob, descending(at), root[:]) }
+func byKindKey(kind int, at int64, root nip90.ID) []byte {
+	return keyOf(keyByKind, binary.BigEndian.AppendUint16(nil, uint16(kind)), descending(at), root[:])
+}
+
+func classKey(class byte, at int64, root nip90.ID) []byte {
+	return keyOf(keyClass, []byte{class}, descending(at), root[:])
+}
+
 func byCustomerKey(c nip90.PubKey, at int64, root nip90.ID) []byte {
 	return keyOf(keyByCustomer, c[:], descending(at), root[:])
 }
@@ -85,7 +116,6 @@ func byProviderKey(p nip90.PubKey, at int64, root nip90.ID) []byte {
 	return keyOf(keyByProvider, p[:], descending(at), root[:])
 }
 func providerKey(p nip90.PubKey) []byte            { return keyOf(keyProvider, p[:]) }
-func customerKey(c nip90.PubKey) []byte            { return keyOf(keyCustomer, c[:]) }
 func waitKey(named prefix8, id nip90.ID) []byte    { return keyOf(keyWait, named[:], id[:]) }
 func waitMarkKey(named prefix8) []byte             { return keyOf(keyWait, named[:]) }
 func chainKey(earlier prefix8, id nip90.ID) []byte { return keyOf(keyChain, earlier[:], id[:]) }

@@ -24,34 +24,47 @@ func (x *Index) Threads(r store.Reader, q ThreadQuery) (ThreadPage, error) {
 		if at, err = parseCursor(q.Cursor); err != nil {
 			return page, err
 		}
+		if len(at.key) != 0 && len(at.key) != timeLen+idLen {
+			return page, ErrCursor
+		}
 	}
-	c := chooser{lens: lens{Reader: r, x: x, now: at.now}, q: q, budget: maxExamined}
-	return page, c.fill(&page, at)
+	l := lister{q: q, finder: finder{
+		lens: lens{Reader: r, x: x, now: at.now},
+		left: maxWork,
+		want: jobWant{
+			state: q.State, payment: q.Payment, kind: q.Kind, provider: q.Provider, customer: q.Customer, encrypted: q.Encrypted,
+			words: Words(q.Text), answers: q.For,
+		},
+	}}
+	return page, l.fill(&page, at)
 }
 
-// chooser walks one list of jobs and keeps what a query asks for.
-type chooser struct {
-	lens
-	q      ThreadQuery
-	budget int
-	could  []int // kinds that the provider of q.For answers
+// lister fills a page with jobs.
+type lister struct {
+	finder
+	q ThreadQuery
 }
 
-// fill walks the list; for q.For twice: first what nobody has answered, then what others have.
-func (c *chooser) fill(page *ThreadPage, at cursor) error {
+// fill walks the jobs; for q.For twice: first what nobody has answered, then what others have.
+func (l *lister) fill(page *ThreadPage, at cursor) error {
 	phases := byte(1)
-	if !c.q.For.IsZero() {
+	if !l.q.For.IsZero() {
 		phases = 2
-		hs, err := c.handlersOf(c.q.For)
+		hs, err := l.handlersOf(l.q.For)
 		if err != nil {
 			return err
 		}
 		for _, h := range hs {
-			c.could = append(c.could, h.Kinds...)
+			l.want.could = append(l.want.could, h.Kinds...)
+		}
+		slices.Sort(l.want.could)
+		l.want.could = slices.Compact(l.want.could)
+		if len(l.want.could) == 0 {
+			return nil
 		}
 	}
 	for at.phase < phases {
-		more, err := c.walk(page, &at)
+		more, err := l.turn(page, &at)
 		if err != nil {
 			return err
 		}
@@ -64,105 +77,24 @@ func (c *chooser) fill(page *ThreadPage, at cursor) error {
 	return nil
 }
 
-// list is the prefix of the shortest list that holds everything the query could want.
-func (c *chooser) list() []byte {
-	switch {
-	case !c.q.Provider.IsZero():
-		return keyOf(keyByProvider, c.q.Provider[:])
-	case !c.q.Customer.IsZero():
-		return keyOf(keyByCustomer, c.q.Customer[:])
-	}
-	return []byte{keyJob}
-}
-
-// walk fills the page from the list and says whether there may be more; at moves along.
-func (c *chooser) walk(page *ThreadPage, at *cursor) (more bool, err error) {
-	prefix := c.list()
-	start := prefix
-	if c.q.Until != 0 {
-		start = append(slices.Clone(prefix), descending(c.q.Until)...)
-	}
+// turn goes on with a phase from where at stands, and says whether there may be more; at moves along.
+func (l *lister) turn(page *ThreadPage, at *cursor) (more bool, err error) {
+	l.want.phase = at.phase
+	of := span{since: l.q.Since, until: l.q.Until}
 	if len(at.key) > 0 {
-		if len(at.key) != timeLen+idLen {
-			return false, ErrCursor
-		}
-		start = append(slices.Clone(prefix), at.key...)
+		of.after = at.key
 	}
-	var fault error
-	err = c.Scan(prefix, start, func(key, _ []byte) bool {
-		created, root, ok := splitTimed(key)
-		if !ok || bytes.Equal(key[len(prefix):], at.key) {
-			return true
+	at.key, more, err = l.walk(of, func(j *job) (bool, error) {
+		if len(page.Items) == pageSize(l.q.Limit) {
+			return false, nil
 		}
-		if c.q.Since != 0 && created < c.q.Since {
-			return false
-		}
-		if len(page.Items) == pageSize(c.q.Limit) || c.budget == 0 {
-			more = true
-			return false
-		}
-		c.budget--
-		at.key = bytes.Clone(key[len(prefix):])
-		var t Thread
-		if t, ok, fault = c.consider(root, at.phase); ok {
+		t, ok, err := l.thread(j.root)
+		if ok && err == nil {
 			page.Items = append(page.Items, t)
 		}
-		return fault == nil
+		return true, err
 	})
-	if err == nil {
-		err = fault
-	}
 	return more, err
-}
-
-// consider applies the cheap conditions first.
-func (c *chooser) consider(root nip90.ID, phase byte) (Thread, bool, error) {
-	row, folded, ok, err := current(c, root)
-	if err != nil || !ok || !row.is(rowSeen) {
-		return Thread{}, false, err
-	}
-	if c.q.Kind != 0 && row.kind != c.q.Kind || !c.x.inState(&row, c.q.State, c.now) {
-		return Thread{}, false, nil
-	}
-	if !c.q.Provider.IsZero() && !c.q.Customer.IsZero() {
-		if listed, err := has(c, byCustomerKey(c.q.Customer, row.created, root)); err != nil || !listed {
-			return Thread{}, false, err
-		}
-	}
-	if !c.q.For.IsZero() {
-		if ok, err := c.open(root, &row, phase); err != nil || !ok {
-			return Thread{}, false, err
-		}
-	}
-	if c.q.Payment != "" {
-		if row.answers+row.payments == 0 && c.q.Payment != payNone.String() {
-			return Thread{}, false, nil
-		}
-		top, err := c.x.paymentState(c, root, folded, c.now)
-		if err != nil || top.String() != c.q.Payment {
-			return Thread{}, false, err
-		}
-	}
-	return c.thread(root)
-}
-
-// open says whether q.For could still answer a job: in phase 0 one that nobody has answered, in phase 1 the others.
-func (c *chooser) open(root nip90.ID, row *threadRow, phase byte) (bool, error) {
-	if !slices.Contains(c.could, row.kind) || (row.answers == 0) != (phase == 0) {
-		return false, nil
-	}
-	if expired(row.expires, c.now) || row.cancelled() || row.results > 0 {
-		return false, nil
-	}
-	side, err := readSide(c, root, c.q.For)
-	if err != nil || side.answers > 0 {
-		return false, err
-	}
-	f, ok, err := c.Fact(root)
-	if err != nil || !ok {
-		return false, err
-	}
-	return len(f.People) == 0 || slices.Contains(f.People, c.q.For) || f.Has(store.FactMorePeople), nil
 }
 
 // Providers lists keys that answered a job asked since activeSince (unix seconds), or have announced a handler or beaten

@@ -17,11 +17,13 @@ type model struct {
 	byShort map[prefix8][]nip90.ID
 	rows    map[string][]byte
 	threads map[nip90.ID]*modelThread
+	blinder *store.Blinder
 }
 
 type modelThread struct {
 	members []store.Fact
-	sides   map[nip90.PubKey]*modelSide
+	sides   map[nip90.PubKey]*modelSide   // by pseudonym where there are any
+	names   map[nip90.PubKey]nip90.PubKey // of who answered
 }
 
 type modelSide struct {
@@ -37,7 +39,10 @@ func newModel(x *Index) *model {
 	}
 }
 
-func (m *model) read(r store.Reader) error {
+func (m *model) read(r store.Reader) (err error) {
+	if m.blinder, err = store.BlinderOf(r); err != nil {
+		return err
+	}
 	return store.ScanFacts(r, nip90.ID{}, func(f store.Fact) bool {
 		m.facts[f.ID] = f
 		p := prefixOf(f.ID)
@@ -72,7 +77,7 @@ func (m *model) build(r store.Reader) error {
 			m.request(&f)
 		case f.Kind == nip90.KindHandler:
 			m.want(handlerFactKey(f.Author, f.ID), nil)
-			m.want(providerKey(f.Author), nil)
+			m.provider(f.Author)
 		}
 	}
 	for root, t := range m.threads {
@@ -119,7 +124,7 @@ func (m *model) agrees(r store.Reader, f *store.Fact) error {
 }
 
 func sameMeaning(a, b *store.Fact) bool {
-	const fromBody = store.FactEncrypted | store.FactErrorTag | store.FactContent | store.FactAsk | store.FactInvoice
+	const fromBody = store.FactEncrypted | store.FactErrorTag | store.FactContent | store.FactAsk | store.FactInvoice | store.FactSure
 	return a.Role == b.Role && a.Status == b.Status && a.Msat == b.Msat && a.InvoiceAt == b.InvoiceAt &&
 		a.Payment == b.Payment && a.Flags&fromBody == b.Flags&fromBody &&
 		slices.Equal(a.People, b.People) && slices.Equal(a.Links, b.Links)
@@ -128,84 +133,26 @@ func sameMeaning(a, b *store.Fact) bool {
 func (m *model) thread(root nip90.ID) *modelThread {
 	t := m.threads[root]
 	if t == nil {
-		t = &modelThread{sides: make(map[nip90.PubKey]*modelSide)}
+		t = &modelThread{sides: make(map[nip90.PubKey]*modelSide), names: make(map[nip90.PubKey]nip90.PubKey)}
 		m.threads[root] = t
 	}
 	return t
 }
 
 func (m *model) request(f *store.Fact) {
-	m.want(jobKey(f.CreatedAt, f.ID), nil)
+	flags := byte(0)
+	if f.Has(store.FactEncrypted) {
+		flags = listEncrypted
+	}
+	m.want(jobKey(f.CreatedAt, f.ID), []byte{byte(f.Kind >> 8), byte(f.Kind), flags})
+	m.want(byKindKey(f.Kind, f.CreatedAt, f.ID), []byte{flags})
 	if m.x.keepsCustomer(f) {
 		m.want(byCustomerKey(f.Author, f.CreatedAt, f.ID), nil)
-		m.want(customerKey(f.Author), nil)
 	}
 	for _, l := range f.Links {
 		m.want(chainKey(prefixOf(l.ID), f.ID), nil)
 		m.want(chainMarkKey(prefixOf(l.ID)), nil)
 	}
-}
-
-// named are the facts that a link may mean.
-func (m *model) named(l store.FactLink) []store.Fact {
-	var out []store.Fact
-	for _, id := range m.byShort[prefixOf(l.ID)] {
-		if !l.Full || id == l.ID {
-			out = append(out, m.facts[id])
-		}
-	}
-	return out
-}
-
-func (m *model) place(f *store.Fact) (roots []nip90.ID, waits []prefix8) {
-	short := func(n int) (out []prefix8) {
-		for _, l := range f.Links[:n] {
-			out = append(out, prefixOf(l.ID))
-		}
-		return out
-	}
-	switch {
-	case isAnswer(f) && len(f.Links) == 0:
-		return []nip90.ID{f.ID}, nil
-	case isAnswer(f):
-		for i, l := range f.Links {
-			for _, o := range m.named(l) {
-				if isRequest(&o) {
-					return []nip90.ID{o.ID}, short(i)
-				}
-			}
-		}
-		if len(f.Links) == 1 {
-			return []nip90.ID{f.Links[0].ID}, nil
-		}
-		return []nip90.ID{f.Links[0].ID}, short(len(f.Links))
-	case isPayment(f) || f.Role == nip90.RoleReport:
-		for i, l := range f.Links {
-			for _, o := range m.named(l) {
-				if isRequest(&o) {
-					return []nip90.ID{o.ID}, short(i + 1)
-				}
-				if isAnswer(&o) {
-					roots, _ = m.place(&o)
-					return roots, short(i + 1)
-				}
-			}
-		}
-		return nil, short(len(f.Links))
-	case f.Role == nip90.RoleCancel:
-		for _, l := range f.Links {
-			for _, o := range m.named(l) {
-				if isRequest(&o) && o.Author == f.Author {
-					if !slices.Contains(roots, o.ID) {
-						roots = append(roots, o.ID)
-					}
-					break
-				}
-			}
-		}
-		return roots, short(len(f.Links))
-	}
-	return nil, nil
 }
 
 func (m *model) fold(root nip90.ID, t *modelThread) {
@@ -214,8 +161,12 @@ func (m *model) fold(root nip90.ID, t *modelThread) {
 	if f, ok := m.facts[root]; ok && isRequest(&f) {
 		row.flags, row.kind, row.created, row.expires = rowSeen, f.Kind, f.CreatedAt, f.Expires
 		customer = f.Author
-		if f.Has(store.FactDeleted) {
-			row.flags |= rowCancelled
+		for flag, is := range map[byte]bool{
+			rowCancelled: f.Has(store.FactDeleted), rowAddressed: len(f.People) > 0, rowEncrypted: f.Has(store.FactEncrypted),
+		} {
+			if is {
+				row.flags |= flag
+			}
 		}
 	}
 	var times []int64
@@ -227,24 +178,83 @@ func (m *model) fold(root nip90.ID, t *modelThread) {
 			row.cancels++
 		case isAnswer(&f):
 			times = append(times, f.CreatedAt)
-			s := t.side(f.Author)
+			s := t.side(m.blinder.Of(f.Author))
+			t.names[m.blinder.Of(f.Author)] = f.Author
 			s.answers = append(s.answers, f)
 		case isPayment(&f):
 			times = append(times, f.CreatedAt)
 			row.payments++
-			t.pay(f, customer)
+			t.pay(m.blinder, f, customer)
 		}
 	}
 	if len(times) > 0 {
 		row.silence = slices.Max(times)
 	}
 	for p, s := range t.sides {
-		m.side(root, &row, p, s)
+		m.side(root, &row, p, cmp.Or(t.names[p], p), s)
 	}
+	t.firsts(&row)
 	if row.flags&rowSeen == 0 {
 		m.want(orphanKey(root), nil)
+	} else {
+		m.file(root, &row)
 	}
 	m.want(threadKey(root), row.encode())
+}
+
+// firsts finds the oldest feedback and the oldest result, and whose that was.
+func (t *modelThread) firsts(row *threadRow) {
+	var feedbacks, results []store.Fact
+	for _, f := range t.members {
+		switch {
+		case f.Role == nip90.RoleFeedback:
+			feedbacks = append(feedbacks, f)
+		case f.Role == nip90.RoleResult && !f.Has(store.FactErrorTag):
+			results = append(results, f)
+		}
+	}
+	order := func(a, b store.Fact) int {
+		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.Author.String(), b.Author.String()))
+	}
+	if len(feedbacks) > 0 {
+		row.firstFeedback = slices.MinFunc(feedbacks, order).CreatedAt
+	}
+	if len(results) > 0 {
+		first := slices.MinFunc(results, order)
+		row.firstResult, row.firstBy = first.CreatedAt, first.Author
+	}
+}
+
+// file lists a request under its classes.
+func (m *model) file(root nip90.ID, row *threadRow) {
+	class := byte(classOpen)
+	for _, c := range [...]struct {
+		name byte
+		is   bool
+	}{
+		{classError, row.states[nip90.Error] > 0},
+		{classProcessing, row.states[nip90.Processing] > 0},
+		{classPaymentRequired, row.states[nip90.PaymentRequired] > 0},
+		{classPartial, row.states[nip90.Partial] > 0},
+		{classCancelled, row.cancels > 0 || row.flags&rowCancelled != 0},
+		{classSuccess, row.results > 0},
+	} {
+		if c.is {
+			class = c.name // the last that holds
+		}
+	}
+	value := []byte{byte(row.kind >> 8), byte(row.kind), 0}
+	if row.flags&rowEncrypted != 0 {
+		value[2] = listEncrypted
+	}
+	m.want(classKey(class, row.created, root), value)
+	for c, is := range map[byte]bool{
+		classAsked: row.askers > 0, classClaimed: row.claims > 0, classRefunded: row.refunders > 0, classEncrypted: row.flags&rowEncrypted != 0,
+	} {
+		if is {
+			m.want(classKey(c, row.created, root), value)
+		}
+	}
 }
 
 func (t *modelThread) side(p nip90.PubKey) *modelSide {
@@ -256,11 +266,11 @@ func (t *modelThread) side(p nip90.PubKey) *modelSide {
 	return s
 }
 
-func (t *modelThread) pay(f store.Fact, customer nip90.PubKey) {
+func (t *modelThread) pay(b *store.Blinder, f store.Fact, customer nip90.PubKey) {
 	if len(f.People) < 2 || f.People[1].IsZero() {
 		return
 	}
-	from, to := f.People[0], f.People[1]
+	from, to, customer := b.Of(f.People[0]), b.Of(f.People[1]), b.Of(customer)
 	mark := f.Payment
 	if mark == ([8]byte{}) {
 		mark = [8]byte(f.ID[:8])
@@ -285,37 +295,41 @@ func keepLowest(list map[[8]byte]store.Fact, mark [8]byte, f store.Fact) {
 	}
 }
 
-func (m *model) side(root nip90.ID, row *threadRow, p nip90.PubKey, s *modelSide) {
+// side: veiled is how payments name the provider, p how all the rest does.
+func (m *model) side(root nip90.ID, row *threadRow, veiled, p nip90.PubKey, s *modelSide) {
 	var o sideRow
 	for mark, f := range s.claims {
 		o.claims++
 		o.claimed += amount(f.Msat)
-		m.want(paymentKey(root, direction{provider: p}, mark), (&paymentRow{f.ID, amount(f.Msat)}).encode())
+		m.want(paymentKey(root, direction{provider: veiled}, mark), (&paymentRow{f.ID, amount(f.Msat)}).encode())
 	}
 	for mark, f := range s.refunds {
 		o.refunds++
 		o.refunded += amount(f.Msat)
-		m.want(paymentKey(root, direction{provider: p, refund: true}, mark), (&paymentRow{f.ID, amount(f.Msat)}).encode())
+		m.want(paymentKey(root, direction{provider: veiled, refund: true}, mark), (&paymentRow{f.ID, amount(f.Msat)}).encode())
 	}
 	o.paidAt = s.paidAt
 	s.speak(&o)
 	m.want(sideKey(root, p), o.encode())
 	row.claims += o.claims
 	row.claimed += o.claimed
+	if o.refunds > 0 && (o.answers > 0 || o.claims > 0) {
+		row.refunders++
+	}
 	if o.answers == 0 {
 		return
 	}
 	m.want(byProviderKey(p, row.created, root), nil)
-	m.want(providerKey(p), nil)
+	m.provider(p)
 	row.answers += o.answers
 	row.feedbacks += o.feedbacks
 	row.results += o.results
 	row.errors += o.errors
 	row.asked += o.ask.msat
-	row.states[stateOf(&o)]++
-	if o.refunds > 0 {
-		row.refunders++
+	if o.ask.set {
+		row.askers++
 	}
+	row.states[stateOf(&o)]++
 }
 
 // speak sums up what a provider said: sorted so that the last one counts.

@@ -137,12 +137,11 @@ func (w *work) again(f *store.Fact, from []nip90.ID) error {
 	return w.move(f, from, to)
 }
 
-// move takes f to where it belongs; what follows it is placed again when it went somewhere else.
+// move takes f to where it belongs, and then what follows it: even if f stays where it is, since what follows goes by
+// where f belongs, and that may have been elsewhere while f waited for its turn.
 func (w *work) move(f *store.Fact, from []nip90.ID, to placement) error {
-	moved := false
 	for _, root := range from {
 		if !slices.Contains(to.roots, root) {
-			moved = true
 			if err := w.leave(root, f); err != nil {
 				return err
 			}
@@ -156,7 +155,7 @@ func (w *work) move(f *store.Fact, from []nip90.ID, to placement) error {
 	if err := w.stopWaiting(f, to.waits); err != nil {
 		return err
 	}
-	if err := w.await(f, to); err != nil || !moved || !isAnswer(f) {
+	if err := w.await(f, to); err != nil || !isAnswer(f) {
 		return err
 	}
 	return w.stir(f.ID)

@@ -59,19 +59,33 @@ func (v facts) place(f *store.Fact) (placement, error) {
 	return placement{}, nil
 }
 
-// placeAnswer: the first link whose request is here; while none is, the first link; without links, the answer itself.
+// unsure says whether the kind of a request decides which of several links a result belongs to.
+func unsure(f *store.Fact) bool {
+	return f.Role == nip90.RoleResult && len(f.Links) > 1 && !f.Has(store.FactSure)
+}
+
+// placeAnswer: the first link whose request is here; while none is, the first link; without links, the answer itself. Of a
+// result that does not say which it means, a request of its kind comes before the others. NIP-90 "Job results".
 func (v facts) placeAnswer(f *store.Fact) (placement, error) {
 	if len(f.Links) == 0 {
 		return placement{roots: []nip90.ID{f.ID}}, nil
 	}
+	var second *placement // a request is here, but not of the result's kind
 	for i, l := range f.Links {
 		request, ok, err := v.match(l, isRequest)
 		if err != nil {
 			return placement{}, err
 		}
-		if ok {
+		switch {
+		case !ok:
+		case !unsure(f) || request.Kind == f.Kind-1000:
 			return placement{[]nip90.ID{request.ID}, prefixes(f.Links[:i])}, nil
+		case second == nil:
+			second = &placement{[]nip90.ID{request.ID}, append(prefixes(f.Links[:i]), prefixes(f.Links[i+1:])...)}
 		}
+	}
+	if second != nil {
+		return *second, nil
 	}
 	p := placement{roots: []nip90.ID{f.Links[0].ID}}
 	if len(f.Links) > 1 {
@@ -106,9 +120,13 @@ func (v facts) placeAbout(f *store.Fact) (placement, error) {
 
 // placeCancel: every request of the same author that a kind 5 names. NIP-90 "Cancellation".
 func (v facts) placeCancel(f *store.Fact) (placement, error) {
+	b, err := store.BlinderOf(v)
+	if err != nil {
+		return placement{}, err
+	}
 	p := placement{waits: prefixes(f.Links)}
 	for _, l := range f.Links {
-		request, ok, err := v.match(l, func(r *store.Fact) bool { return isRequest(r) && r.Author == f.Author })
+		request, ok, err := v.match(l, func(r *store.Fact) bool { return isRequest(r) && b.Same(r.Author, f.Author) })
 		if err != nil {
 			return placement{}, err
 		}

@@ -45,22 +45,28 @@ func (x *Index) ThreadIDs(r store.Reader, id nip90.ID, limit int) ([]nip90.ID, n
 	if err != nil || !ok {
 		return nil, nip90.ID{}, err
 	}
+	ids, err := threadIDs(r, root, limit)
+	return ids, root, err
+}
+
+// threadIDs lists the events of the thread with this root, which may itself be an answer that belongs elsewhere.
+func threadIDs(r store.Reader, root nip90.ID, limit int) ([]nip90.ID, error) {
 	row, _, err := readThread(r, root)
 	if err != nil {
-		return nil, root, err
+		return nil, err
 	}
 	var ids []nip90.ID
 	if row.is(rowSeen) {
 		ids = append(ids, root)
 		if limit == 1 {
-			return ids, root, nil
+			return ids, nil
 		}
 		if limit > 1 {
 			limit--
 		}
 	}
 	rest, err := members(r, root, limit)
-	return append(ids, rest...), root, err
+	return append(ids, rest...), err
 }
 
 // parsed reads the meaning of a stored event again; nil when its body is gone, expired or damaged.

@@ -22,12 +22,36 @@ var ErrRebuilding = errors.New("the index is being rebuilt already")
 // unfinishedKey stands while a Rebuild is under way; it outlives a crash.
 func unfinishedKey() []byte { return []byte{store.IndexSpace, 'r'} }
 
-// Unfinished says whether a Rebuild began and did not end; the index is then to be rebuilt before it is believed.
-func (x *Index) Unfinished(r store.Reader) (bool, error) { return has(r, unfinishedKey()) }
+// layout is the number of the form that the rows of the index have. Rows of another form are folded anew.
+const layout = 2
 
-// Rebuild drops the index and folds every fact again, in steps; the store must be running. Events may come in
-// meanwhile. Until it returns, views are incomplete.
-func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
+func layoutKey() []byte { return []byte{store.IndexSpace, 'l'} }
+
+// Unfinished says whether a Rebuild began and did not end, or the rows are of an older form; the index is then to be
+// rebuilt before it is believed.
+func (x *Index) Unfinished(r store.Reader) (bool, error) {
+	if begun, err := has(r, unfinishedKey()); err != nil || begun {
+		return begun, err
+	}
+	if late, err := outdated(r); err != nil || late {
+		return late, err
+	}
+	b, err := r.Value(layoutKey())
+	if err != nil || len(b) == 1 && b[0] == layout {
+		return false, err
+	}
+	for table := keyThread; table <= keyLast; table++ {
+		if any, err := some(r, []byte{byte(table)}); err != nil || any {
+			return any, err
+		}
+	}
+	return false, nil
+}
+
+// Rebuild drops the index, makes the facts of what still has a body anew (store.Recompute) and folds every fact again, in
+// steps; the store must be running. Events may come in meanwhile. Until it returns, views are incomplete. tell hears of
+// each step.
+func (x *Index) Rebuild(ctx context.Context, s *store.Store, tell ...func(Progress)) error {
 	if !x.building.CompareAndSwap(false, true) {
 		return ErrRebuilding
 	}
@@ -46,6 +70,9 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
 		defer over.Unlock()
 		if !done {
 			t.Set(unfinishedKey(), nil)
+			if err := noteBlinded(t); err != nil {
+				return err
+			}
 			x.dropping.Store(true)
 		}
 		return nil
@@ -53,13 +80,31 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("begin to rebuild the index: %w", err)
 	}
-	if err := dropTable(ctx, s, queuePrefix()); err != nil {
+	b := rebuilding{tell: tell}
+	b.phase(PhaseDrop)
+	if err := dropTable(ctx, s, queuePrefix(), nil); err != nil {
 		return fmt.Errorf("drop the queue of the index: %w", err)
 	}
-	for table := keyThread; table <= keyLast; table++ {
-		if err := dropTable(ctx, s, []byte{byte(table)}); err != nil {
+	for table := keyThread; table <= keyRollup; table++ {
+		var keep func(store.Txn, []byte, []byte) error
+		if table == keyRollup {
+			keep = keepLate
+		}
+		if err := dropTable(ctx, s, []byte{byte(table)}, keep); err != nil {
 			return fmt.Errorf("drop table %x of the index: %w", table, err)
 		}
+	}
+	if err := dropTable(ctx, s, []byte{keyName}, nil); err != nil {
+		return fmt.Errorf("drop table %x of the index: %w", keyName, err)
+	}
+	if err := s.BlindAll(ctx); err != nil {
+		return err
+	}
+	if err := unseal(ctx, s); err != nil {
+		return fmt.Errorf("take over what was sealed: %w", err)
+	}
+	if err := b.facts(ctx, s); err != nil {
+		return err
 	}
 	start, more := nip90.ID{}, true
 	for more {
@@ -73,12 +118,15 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store) error {
 		if err != nil {
 			return fmt.Errorf("rebuild the index from %s on: %w", start, err)
 		}
+		b.folded(foldStep)
 	}
+	b.phase(PhaseSettle)
 	if err := x.Settle(ctx, s); err != nil {
 		return err
 	}
 	err = s.Update(ctx, func(t store.Txn) error {
 		t.Delete(unfinishedKey())
+		t.Set(layoutKey(), []byte{layout})
 		return nil
 	})
 	if err != nil {
@@ -100,6 +148,11 @@ func (x *Index) Settle(ctx context.Context, s *store.Store) error {
 			if _, err := w.finish(); err != nil {
 				return err
 			}
+			if b, err := t.Value(layoutKey()); err != nil {
+				return err
+			} else if b == nil && !x.building.Load() {
+				t.Set(layoutKey(), []byte{layout})
+			}
 			var err error
 			more, err = some(t, queuePrefix())
 			return err
@@ -111,15 +164,23 @@ func (x *Index) Settle(ctx context.Context, s *store.Store) error {
 	return nil
 }
 
-func dropTable(ctx context.Context, s *store.Store, prefix []byte) error {
+// dropTable deletes what begins with prefix; keep, if not nil, is shown each row before.
+func dropTable(ctx context.Context, s *store.Store, prefix []byte, keep func(t store.Txn, key, value []byte) error) error {
 	for {
 		n := 0
 		err := s.Update(ctx, func(t store.Txn) error {
 			var keys [][]byte
-			err := t.Scan(prefix, nil, func(key, _ []byte) bool {
+			var fault error
+			err := t.Scan(prefix, nil, func(key, value []byte) bool {
+				if keep != nil {
+					fault = keep(t, key, value)
+				}
 				keys = append(keys, bytes.Clone(key))
-				return len(keys) < dropStep
+				return fault == nil && len(keys) < dropStep
 			})
+			if err == nil {
+				err = fault
+			}
 			for _, key := range keys {
 				t.Delete(key)
 			}

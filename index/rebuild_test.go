@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"dvmrelay/store"
@@ -54,4 +55,43 @@ func TestRebuild_BrokenOffIsSeen(t *testing.T) {
 		t.Fatalf("rebuild: %v", err)
 	}
 	r.put(t, request("bob", 1))
+}
+
+// TestRebuild_WhatIsErasedBeforeItsTurn: a rebuild placed an answer by the fact of a request that it had not come to; then
+// that request is erased.
+func TestRebuild_WhatIsErasedBeforeItsTurn(t *testing.T) {
+	r := newRig(t, nil)
+	gone, other := request("alice", 1), request("carol", 2)
+	answer := feedback("bob", 3, "processing", gone.ID, tag("e", other.ID))
+	r.put(t, gone, other, answer)
+	ctx := context.Background()
+	r.x.building.Store(true)
+	for table := keyThread; table <= keyRollup; table++ {
+		if err := dropTable(ctx, r.Store, []byte{byte(table)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fold := func(id string) {
+		t.Helper()
+		err := r.Update(ctx, func(txn store.Txn) error {
+			f, ok, err := txn.Fact(mustID(t, id))
+			if err != nil || !ok {
+				return fmt.Errorf("no fact of %s: %w", id, err)
+			}
+			_, err = r.x.Apply(txn, f, nil)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fold(answer.ID)
+	r.put(t, event("alice", 62, 10, "", tag("relay", "ALL_RELAYS")))
+	r.sweep(t)
+	fold(other.ID)
+	r.x.building.Store(false)
+	r.settle(t)
+	if th, _ := r.thread(t, answer.ID); th.ID != mustID(t, other.ID) {
+		t.Errorf("the answer belongs to %s, want the request that is left", th.ID)
+	}
 }

@@ -13,15 +13,21 @@ type folding struct {
 	row      threadRow
 	sides    map[nip90.PubKey]*sideRow
 	payments map[string]paymentRow
+	veil
 }
 
 // fold reads every member of a thread. row brings what is known of the request; customer is zero while it is not here.
 func fold(r store.Reader, root nip90.ID, row threadRow, customer nip90.PubKey) (*folding, error) {
-	n := &folding{row: row, sides: make(map[nip90.PubKey]*sideRow), payments: make(map[string]paymentRow)}
+	v, err := newVeil(r)
+	if err != nil {
+		return nil, err
+	}
+	n := &folding{row: row, sides: make(map[nip90.PubKey]*sideRow), payments: make(map[string]paymentRow), veil: v}
 	n.row.sums, n.row.members, n.row.cancels, n.row.payments, n.row.silence, n.row.changes = sums{}, 0, 0, 0, 0, 0
+	n.row.firstFeedback, n.row.firstResult, n.row.firstBy = 0, 0, nip90.PubKey{}
 	n.row.set(rowStale, false)
 	var fault error
-	err := r.Scan(keyOf(keyMember, root[:]), nil, func(key, _ []byte) bool {
+	err = r.Scan(keyOf(keyMember, root[:]), nil, func(key, _ []byte) bool {
 		id, _ := lastID(key)
 		f, ok, err := r.Fact(id)
 		if err == nil && !ok {
@@ -39,8 +45,10 @@ func fold(r store.Reader, root nip90.ID, row threadRow, customer nip90.PubKey) (
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range n.sides {
+	unveil(n.veil, n.sides)
+	for p, s := range n.sides {
 		n.row.move(sums{}, s.share())
+		n.row.begin(p, s)
 	}
 	return n, nil
 }
@@ -61,7 +69,7 @@ func (n *folding) add(root nip90.ID, f *store.Fact, customer nip90.PubKey) error
 		n.row.cancels++
 		return nil
 	case isAnswer(f):
-		n.side(f.Author).add(f)
+		n.side(n.answers(f.Author)).add(f)
 	case isPayment(f):
 		n.row.payments++
 		n.pay(root, f, customer)
@@ -74,7 +82,7 @@ func (n *folding) add(root nip90.ID, f *store.Fact, customer nip90.PubKey) error
 }
 
 func (n *folding) pay(root nip90.ID, f *store.Fact, customer nip90.PubKey) {
-	d, ok := flow(f, customer)
+	d, ok := flow(n.blinder, f, customer)
 	if !ok {
 		return
 	}
@@ -106,21 +114,39 @@ func (w *work) refold(o *openThread) error {
 	for key, p := range n.payments {
 		want[key] = p.encode()
 	}
-	_, err = w.rewrite(keyOf(keyPayment, o.root[:]), want)
-	return err
+	return w.rewrite(keyOf(keyPayment, o.root[:]), want)
 }
 
 func (w *work) rewriteSides(o *openThread, sides map[nip90.PubKey]*sideRow) error {
-	want := make(map[string][]byte, len(sides))
-	for p, s := range sides {
-		want[string(sideKey(o.root, p))] = s.encode()
-	}
-	gone, err := w.rewrite(keyOf(keySide, o.root[:]), want)
-	if err != nil {
+	before := make(map[nip90.PubKey]*sideRow)
+	if err := eachSide(w.t, o.root, nil, func(p nip90.PubKey, s *sideRow) bool {
+		before[p] = s
+		return true
+	}); err != nil {
 		return err
 	}
-	for _, key := range gone {
-		if err := w.dropProvider(o, providerOfSide(key)); err != nil {
+	for p, was := range before {
+		if sides[p] != nil {
+			continue
+		}
+		w.t.Delete(sideKey(o.root, p))
+		if err := w.dropProvider(o, p); err != nil {
+			return err
+		}
+		if err := w.sideMoved(o, p, was, &sideRow{}); err != nil {
+			return err
+		}
+	}
+	for p, s := range sides {
+		was := before[p]
+		if was == nil {
+			was = &sideRow{}
+		}
+		if *was == *s {
+			continue
+		}
+		w.t.Set(sideKey(o.root, p), s.encode())
+		if err := w.sideMoved(o, p, was, s); err != nil {
 			return err
 		}
 	}
@@ -144,9 +170,10 @@ func (w *work) rewriteSides(o *openThread, sides map[nip90.PubKey]*sideRow) erro
 
 func providerOfSide(key []byte) nip90.PubKey { return nip90.PubKey(key[1+idLen:]) }
 
-// rewrite makes the rows under a prefix those that are wanted, and returns the keys that had to go.
-func (w *work) rewrite(prefix []byte, want map[string][]byte) (gone [][]byte, err error) {
-	err = w.t.Scan(prefix, nil, func(key, value []byte) bool {
+// rewrite makes the rows under a prefix those that are wanted.
+func (w *work) rewrite(prefix []byte, want map[string][]byte) error {
+	var gone [][]byte
+	err := w.t.Scan(prefix, nil, func(key, value []byte) bool {
 		v, ok := want[string(key)]
 		if !ok {
 			gone = append(gone, bytes.Clone(key))
@@ -156,7 +183,7 @@ func (w *work) rewrite(prefix []byte, want map[string][]byte) (gone [][]byte, er
 		return true
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, key := range gone {
 		w.t.Delete(key)
@@ -164,5 +191,5 @@ func (w *work) rewrite(prefix []byte, want map[string][]byte) (gone [][]byte, er
 	for key, value := range want {
 		w.t.Set([]byte(key), value)
 	}
-	return gone, nil
+	return nil
 }

@@ -16,6 +16,7 @@ func (x *Index) Remove(t store.Txn, f store.Fact, why store.Loss, _ nip90.ID) (s
 	f.Flags &^= store.FactBody
 	var err error
 	if why == store.LossErased {
+		w.erasing = true
 		err = w.erase(&f)
 	} else {
 		err = w.bodyGone(&f, why)
@@ -48,7 +49,8 @@ func (w *work) bodyGone(f *store.Fact, why store.Loss) error {
 	if w.x.keepsCustomer(f) {
 		return nil
 	}
-	return w.unlistCustomer(f)
+	w.unlistCustomer(f)
+	return nil
 }
 
 // touch names the threads of f as moved: what they show of it has changed.
@@ -106,13 +108,25 @@ func (w *work) erase(f *store.Fact) error {
 // eraseRequest leaves the answers as a thread whose request is not here, and lets each find its next candidate.
 func (w *work) eraseRequest(f *store.Fact) error {
 	o, err := w.thread(f.ID)
-	if err != nil || !o.is(rowSeen) {
+	if err != nil {
 		return err
 	}
-	if err := w.unlistCustomer(f); err != nil {
+	if !o.is(rowSeen) {
+		// A rebuild that has not come to it yet may have placed others by its fact.
+		if !w.x.building.Load() {
+			return nil
+		}
+		if err := w.walk(walkMembers, f.ID, nil); err != nil {
+			return err
+		}
+		return w.stir(f.ID)
+	}
+	w.unlistCustomer(f)
+	if err := w.requestMoved(f, -1); err != nil {
 		return err
 	}
 	w.t.Delete(jobKey(f.CreatedAt, f.ID))
+	w.t.Delete(byKindKey(f.Kind, f.CreatedAt, f.ID))
 	for _, l := range f.Links {
 		w.t.Delete(chainKey(prefixOf(l.ID), f.ID))
 		if err := w.unmark(keyChain, prefixOf(l.ID)); err != nil {
@@ -120,8 +134,7 @@ func (w *work) eraseRequest(f *store.Fact) error {
 		}
 	}
 	if err := w.rename(o, func() {
-		o.set(rowSeen, false)
-		o.set(rowCancelled, false)
+		o.flags &^= rowHeads | rowCancelled
 		o.kind, o.created, o.expires = 0, 0, 0
 	}); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,7 +16,12 @@ const (
 	rowSeen      = 1 << iota // the request has a fact
 	rowCancelled             // its customer deleted it
 	rowStale                 // an event left a long thread: sums are to be folded again before they are believed
+	rowAddressed             // the request names providers
+	rowEncrypted             // the request is encrypted
 )
+
+// rowHeads are the flags that come with the request.
+const rowHeads = rowSeen | rowAddressed | rowEncrypted
 
 // threadRow is what a list needs to know of a job without reading its events.
 type threadRow struct {
@@ -29,6 +35,10 @@ type threadRow struct {
 	silence  int64 // newest answer or payment; counts while answers or payments are above 0
 	changes  int64 // since the row went stale
 	sums
+
+	firstFeedback int64        // created_at of the oldest feedback; counts while feedbacks > 0
+	firstResult   int64        // created_at of the oldest result; counts while results > 0
+	firstBy       nip90.PubKey // who gave it, of several in one second the lowest; zero while there is none
 }
 
 // sums are what the sides of a thread add up to. A side's share changes by differences, so an event costs one side.
@@ -40,6 +50,7 @@ type sums struct {
 	errors    int64 // results and feedbacks that say error
 	claims    int64 // distinct payments
 	refunders int64 // providers that paid back
+	askers    int64 // providers that asked for money
 	asked     int64 // msat
 	claimed   int64 // msat
 }
@@ -66,21 +77,30 @@ func (s *sums) move(before, after sums) {
 	s.errors += after.errors - before.errors
 	s.claims += after.claims - before.claims
 	s.refunders += after.refunders - before.refunders
+	s.askers += after.askers - before.askers
 	s.asked += after.asked - before.asked
 	s.claimed += after.claimed - before.claimed
 }
 
-func (r *threadRow) encode() []byte {
-	b := make([]byte, 0, 64)
-	b = append(b, 1, r.flags)
-	for _, v := range [...]int64{int64(r.kind), r.created, r.expires, r.members, r.cancels, r.payments, r.silence, r.changes} {
-		b = binary.AppendVarint(b, v)
+func (r *threadRow) numbers() [18]*int64 {
+	return [...]*int64{
+		&r.created, &r.expires, &r.members, &r.cancels, &r.payments, &r.silence, &r.changes, &r.answers, &r.feedbacks,
+		&r.results, &r.errors, &r.claims, &r.refunders, &r.asked, &r.claimed, &r.askers, &r.firstFeedback, &r.firstResult,
 	}
-	for _, v := range [...]int64{r.answers, r.feedbacks, r.results, r.errors, r.claims, r.refunders, r.asked, r.claimed} {
-		b = binary.AppendVarint(b, v)
+}
+
+func (r *threadRow) encode() []byte {
+	b := make([]byte, 0, 112)
+	b = append(b, 2, r.flags)
+	b = binary.AppendVarint(b, int64(r.kind))
+	for _, v := range r.numbers() {
+		b = binary.AppendVarint(b, *v)
 	}
 	for _, v := range r.states {
 		b = binary.AppendVarint(b, v)
+	}
+	if r.results > 0 {
+		b = append(b, r.firstBy[:]...)
 	}
 	return b
 }
@@ -88,19 +108,82 @@ func (r *threadRow) encode() []byte {
 func decodeThread(b []byte) (threadRow, error) {
 	var r threadRow
 	d := decoder{b: b}
-	d.version()
+	if d.byte() != 2 {
+		d.bad = true
+	}
 	r.flags = d.byte()
 	r.kind = int(d.int())
-	for _, v := range [...]*int64{&r.created, &r.expires, &r.members, &r.cancels, &r.payments, &r.silence, &r.changes} {
-		*v = d.int()
-	}
-	for _, v := range [...]*int64{&r.answers, &r.feedbacks, &r.results, &r.errors, &r.claims, &r.refunders, &r.asked, &r.claimed} {
+	for _, v := range r.numbers() {
 		*v = d.int()
 	}
 	for i := range r.states {
 		r.states[i] = d.int()
 	}
+	if r.results > 0 {
+		r.firstBy = nip90.PubKey(d.id())
+	}
 	return r, d.end("thread")
+}
+
+// begin notes the first of what the sides of a thread say.
+func (r *threadRow) begin(p nip90.PubKey, s *sideRow) {
+	if s.feedbacks > 0 && (r.feedbacks == s.feedbacks || s.first < r.firstFeedback) {
+		r.firstFeedback = s.first
+	}
+	if s.results == 0 {
+		return
+	}
+	if r.firstBy.IsZero() || s.firstResult < r.firstResult || s.firstResult == r.firstResult && bytes.Compare(p[:], r.firstBy[:]) < 0 {
+		r.firstResult, r.firstBy = s.firstResult, p
+	}
+}
+
+// class is what came of a request, as keyClass files it.
+func (r *threadRow) class() byte {
+	switch {
+	case r.results > 0:
+		return classSuccess
+	case r.cancelled():
+		return classCancelled
+	case r.states[nip90.Partial] > 0:
+		return classPartial
+	case r.states[nip90.PaymentRequired] > 0:
+		return classPaymentRequired
+	case r.states[nip90.Processing] > 0:
+		return classProcessing
+	case r.states[nip90.Error] > 0:
+		return classError
+	}
+	return classOpen
+}
+
+// classes are all that a request is in; none while it is not here.
+func (r *threadRow) classes() (list [5]byte) {
+	if !r.is(rowSeen) {
+		return list
+	}
+	list[0] = r.class()
+	for i, c := range [...]struct {
+		name byte
+		is   bool
+	}{{classAsked, r.askers > 0}, {classClaimed, r.claims > 0}, {classRefunded, r.refunders > 0}, {classEncrypted, r.is(rowEncrypted)}} {
+		if c.is {
+			list[i+1] = c.name
+		}
+	}
+	return list
+}
+
+// listed is the value of a request's rows in the lists.
+func (r *threadRow) listed() []byte {
+	return append(binary.BigEndian.AppendUint16(nil, uint16(r.kind)), r.listFlags())
+}
+
+func (r *threadRow) listFlags() byte {
+	if r.is(rowEncrypted) {
+		return listEncrypted
+	}
+	return 0
 }
 
 // sideRow is one provider's side of a thread.

@@ -17,7 +17,7 @@ func (w *work) handlerFact(f *store.Fact) error {
 	if err := w.ensure(handlerFactKey(f.Author, f.ID)); err != nil {
 		return err
 	}
-	return w.ensure(providerKey(f.Author))
+	return w.ensureProvider(f.Author)
 }
 
 // handler points the address at its newest stored version.

@@ -2,8 +2,6 @@ package index
 
 import (
 	"time"
-
-	"dvmrelay/nip90"
 )
 
 // The states of a thread. Unanswered is a view of open; stalled may also be asked for as a state.
@@ -75,20 +73,21 @@ func (x *Index) now(asked int64) int64 {
 
 // state is the stored state of a thread seen at a time. DESIGN's "States".
 func (r *threadRow) state(now int64) string {
-	switch {
-	case r.results > 0:
+	switch r.class() {
+	case classSuccess:
 		return StateSuccess
-	case r.cancelled():
+	case classCancelled:
 		return StateCancelled
-	case r.states[nip90.Partial] > 0:
+	case classPartial:
 		return StatePartial
-	case r.states[nip90.PaymentRequired] > 0:
+	case classPaymentRequired:
 		return StatePaymentRequired
-	case r.states[nip90.Processing] > 0:
+	case classProcessing:
 		return StateProcessing
-	case r.states[nip90.Error] > 0:
+	case classError:
 		return StateError
-	case r.expires != 0 && r.expires <= now:
+	}
+	if r.expires != 0 && r.expires <= now {
 		return StateExpired
 	}
 	return StateOpen

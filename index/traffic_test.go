@@ -64,11 +64,18 @@ func (r *rig) dump(t testing.TB) map[string]string {
 	t.Helper()
 	rows := make(map[string]string)
 	err := r.View(func(v store.Reader) error {
-		for table := keyThread; table <= keyLast; table++ {
+		for table := keyThread; table <= keyRollup; table++ {
 			if table == keyHandlerFact {
 				continue
 			}
 			if err := v.Scan([]byte{byte(table)}, nil, func(k, b []byte) bool {
+				// Who was met is never forgotten, wherever the event went afterwards.
+				if met, err := decodeTally(b); table == keyRollup && err == nil {
+					met.met = nil
+					if b = met.Encode(); b == nil {
+						return true
+					}
+				}
 				rows[string(k)] = string(b)
 				return true
 			}); err != nil {
@@ -267,7 +274,10 @@ func (g *traffic) make(n int) {
 		if g.rng.IntN(3) == 0 {
 			tags = append(tags, tag("expiration", strconv.Itoa(epoch+1000+100*g.rng.IntN(3))))
 		}
-		g.jobs = append(g.jobs, g.add(request(g.who("customer", 3), g.at(), tags...)))
+		job := request(g.who("customer", 3), g.at(), tags...)
+		job.Kind += g.rng.IntN(2)
+		job.ID = job.GetID()
+		g.jobs = append(g.jobs, g.add(job))
 	}
 	for len(g.events) < n {
 		switch k := g.rng.IntN(20); {
@@ -306,7 +316,7 @@ func (g *traffic) answer() nostr.Event {
 		if g.rng.IntN(4) == 0 {
 			tags = append(tags, tag("status", "error"))
 		}
-		return event(g.who("provider", 4), 6100, g.at(), "done", tags...)
+		return event(g.who("provider", 4), 6100+g.rng.IntN(2), g.at(), "done", tags...)
 	}
 	status := []string{"processing", "payment-required", "partial", "error", "success", "pong", ""}[g.rng.IntN(7)]
 	return event(g.who("provider", 4), 7000, g.at(), []string{"", "some"}[g.rng.IntN(2)], append(tags, tag("status", status))...)

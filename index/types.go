@@ -15,6 +15,12 @@ type Options struct {
 	StalledAfter    time.Duration    `toml:"stalled_after"`    // default 10 min
 	KeepCustomer    bool             `toml:"keep_customer"`    // default true
 	Now             func() time.Time `toml:"-"`
+	// Listening tells what was heard when; nil = nothing is known of it.
+	Listening Listening `toml:"-"`
+	// Inputs is how much of a job's input free text finds: "show", "truncate" (default) or "hide", as web.inputs says.
+	Inputs string `toml:"-"`
+	// URL is this relay's own address, which counts as watched; empty = unknown.
+	URL string `toml:"-"`
 }
 
 // Thread is a job and everything that answers it. DESIGN's shape of the HTTP API.
@@ -39,10 +45,12 @@ type Thread struct {
 	ResultsCount int        `json:"results_count"`
 	Providers    []Provider `json:"providers"`
 	Events       []Entry    `json:"events,omitempty"`
+	Why          []Why      `json:"why,omitzero"` // what explains how the job stands; nil in lists
 	ChainedFrom  []nip90.ID `json:"chained_from"`
 	ChainedTo    []nip90.ID `json:"chained_to"`
-	RequestSeen  bool       `json:"request_seen"`   // false while only answers have come
-	More         bool       `json:"more,omitempty"` // there are more events or providers, or some stand here without their words
+	RequestSeen  bool       `json:"request_seen"`       // false while only answers have come
+	Unlinked     bool       `json:"unlinked,omitempty"` // this is an answer that names no job; it is counted apart
+	More         bool       `json:"more,omitempty"`     // there are more events or providers, or some stand here without their words
 }
 
 // Provider is one provider's side of a thread.
@@ -51,6 +59,7 @@ type Provider struct {
 	Name             string   `json:"name,omitempty"`
 	Handler          string   `json:"handler,omitempty"`
 	State            string   `json:"state"`
+	Payment          string   `json:"payment"` // as of the thread, between the customer and this provider
 	StatusText       string   `json:"status_text,omitempty"`
 	FirstFeedbackAt  int64    `json:"first_feedback_at,omitempty"`
 	FirstResultAt    int64    `json:"first_result_at,omitempty"`
@@ -73,6 +82,7 @@ type Entry struct {
 	Status     string          `json:"status,omitempty"`
 	StatusText string          `json:"status_text,omitempty"`
 	AmountMsat *int64          `json:"amount_msat,omitempty"`
+	SeenOn     []string        `json:"seen_on"` // the sources that brought it
 	Findings   []nip90.Finding `json:"findings"`
 	Expired    bool            `json:"expired"`
 	Event      json.RawMessage `json:"event,omitempty"`

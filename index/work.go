@@ -15,7 +15,10 @@ type work struct {
 	t       store.Txn
 	x       *Index
 	threads []*openThread
-	budget  int // how many events may still be moved
+	budget  int  // how many events may still be moved
+	erasing bool // a fact goes away
+	fresh   bool // the event was never folded before
+	rolls   []rolling
 }
 
 type openThread struct {
@@ -85,6 +88,9 @@ func (w *work) finish() (store.Change, error) {
 			c.Roots = append(c.Roots, o.root)
 		}
 	}
+	if err := w.flush(); err != nil {
+		return c, fmt.Errorf("roll up: %w", err)
+	}
 	return c, nil
 }
 
@@ -98,6 +104,10 @@ func (w *work) close(o *openThread) error {
 	if o.threadRow == o.disk {
 		return nil
 	}
+	if err := w.threadMoved(&o.disk, &o.threadRow); err != nil {
+		return err
+	}
+	w.list(o)
 	switch is, was := o.orphan(), o.disk.orphan(); {
 	case is && !was:
 		w.t.Set(orphanKey(o.root), nil)
@@ -112,6 +122,22 @@ func (w *work) close(o *openThread) error {
 	return nil
 }
 
+// list files a request under what came of it.
+func (w *work) list(o *openThread) {
+	was, is := o.disk.classes(), o.classes()
+	for i := range is {
+		if was[i] == is[i] && o.disk.created == o.created {
+			continue
+		}
+		if was[i] != 0 {
+			w.t.Delete(classKey(was[i], o.disk.created, o.root))
+		}
+		if is[i] != 0 {
+			w.t.Set(classKey(is[i], o.created, o.root), o.listed())
+		}
+	}
+}
+
 // enter makes f a member of a thread; nothing happens when it is one already.
 func (w *work) enter(root nip90.ID, f *store.Fact) error {
 	o, err := w.thread(root)
@@ -119,7 +145,7 @@ func (w *work) enter(root nip90.ID, f *store.Fact) error {
 		return err
 	}
 	key := memberKey(root, f.CreatedAt, f.ID)
-	if o.members > 0 {
+	if o.members > 0 && !w.fresh {
 		if here, err := has(w.t, key); err != nil || here {
 			return err
 		}
@@ -170,23 +196,34 @@ func (o *openThread) hear(at int64) {
 
 func (w *work) foldAnswer(o *openThread, f *store.Fact) error {
 	var side sideRow
-	if o.members > 1 {
+	if o.members > 1 || o.is(rowStale) {
 		var err error
 		if side, err = readSide(w.t, o.root, f.Author); err != nil {
 			return err
 		}
 	}
 	if side.answers == 0 {
+		if o.payments > 0 {
+			if err := w.unveil(o.root, f.Author, &side); err != nil {
+				return err
+			}
+		}
 		if err := w.addProvider(o, f.Author); err != nil {
 			return err
 		}
 	}
 	o.hear(f.CreatedAt)
-	before := side.share()
+	before := side
 	side.add(f)
-	o.move(before, side.share())
-	w.t.Set(sideKey(o.root, f.Author), side.encode())
-	return nil
+	return w.setSide(o, f.Author, &before, &side)
+}
+
+// setSide writes a side that changed, and what hangs on it.
+func (w *work) setSide(o *openThread, p nip90.PubKey, before, after *sideRow) error {
+	o.move(before.share(), after.share())
+	o.begin(p, after)
+	w.t.Set(sideKey(o.root, p), after.encode())
+	return w.sideMoved(o, p, before, after)
 }
 
 func (w *work) foldPayment(o *openThread, f *store.Fact) error {
@@ -196,34 +233,40 @@ func (w *work) foldPayment(o *openThread, f *store.Fact) error {
 	if err != nil {
 		return err
 	}
-	d, ok := flow(f, customer)
+	b, err := w.blinder()
+	if err != nil {
+		return err
+	}
+	d, ok := flow(b, f, customer)
 	if !ok {
 		return nil
 	}
 	key := paymentKey(o.root, d, fingerprint(f))
-	b, err := w.t.Value(key)
+	old, err := w.t.Value(key)
 	if err != nil {
 		return err
 	}
 	var had *paymentRow
-	if b != nil {
-		row, err := decodePayment(b)
+	if old != nil {
+		row, err := decodePayment(old)
 		if err != nil {
 			return err
 		}
 		had = &row
 	}
-	side, err := readSide(w.t, o.root, d.provider)
+	name, err := payee(w.t, o.root, d.provider)
 	if err != nil {
 		return err
 	}
-	before := side.share()
+	side, err := readSide(w.t, o.root, name)
+	if err != nil {
+		return err
+	}
+	before := side
 	if side.pay(f, d, had) {
 		w.t.Set(key, (&paymentRow{f.ID, amount(f.Msat)}).encode())
 	}
-	o.move(before, side.share())
-	w.t.Set(sideKey(o.root, d.provider), side.encode())
-	return nil
+	return w.setSide(o, name, &before, &side)
 }
 
 // customer is the author of the request, zero while it is not here.
@@ -238,7 +281,7 @@ func (w *work) customer(o *openThread) (nip90.PubKey, error) {
 // addProvider lists a thread under a provider, and the provider itself.
 func (w *work) addProvider(o *openThread, p nip90.PubKey) error {
 	w.t.Set(byProviderKey(p, o.created, o.root), nil)
-	return w.ensure(providerKey(p))
+	return w.ensureProvider(p)
 }
 
 func (w *work) ensure(key []byte) error {
@@ -262,5 +305,5 @@ func (w *work) forgetProvider(p nip90.PubKey) error {
 		}
 	}
 	w.t.Delete(providerKey(p))
-	return nil
+	return w.unnameProvider(p)
 }

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"dvmrelay/nip90"
 	"dvmrelay/wire"
 
 	"github.com/coder/websocket"
@@ -32,6 +30,7 @@ type fakeRelay struct {
 	reqs   []fakeReq
 	conns  map[*fakeConn]bool
 	dials  int
+	away   bool // nobody can connect
 }
 
 type fakeReq struct {
@@ -67,6 +66,13 @@ func (r *fakeRelay) serve(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 		fmt.Fprint(w, r.info)
+		return
+	}
+	r.mu.Lock()
+	away := r.away
+	r.mu.Unlock()
+	if away {
+		http.Error(w, "away", http.StatusServiceUnavailable)
 		return
 	}
 	ws, err := websocket.Accept(w, req, nil)
@@ -205,6 +211,22 @@ func (r *fakeRelay) cut() {
 	}
 }
 
+// leave makes it unreachable, or reachable again.
+func (r *fakeRelay) leave(away bool) {
+	r.mu.Lock()
+	r.away = away
+	r.mu.Unlock()
+	if away {
+		r.cut()
+	}
+}
+
+func (r *fakeRelay) twisted(twist func(string, nostr.Filter, *fakeConn) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.twist = twist
+}
+
 func (r *fakeRelay) requests() []fakeReq {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,93 +248,6 @@ func job(kind int, at int64, tags ...nostr.Tag) *nostr.Event {
 	e.Content = fmt.Sprintf("%d at %d", kind, at)
 	e.ID = e.GetID()
 	return e
-}
-
-// memSink takes everything once.
-type memSink struct {
-	mu     sync.Mutex // guards below
-	events map[string]*nip90.Parsed
-	doors  map[nip90.Door]int
-	fail   error
-	most   int // beyond so many events, each waits for the end of its context; 0 = no bound
-}
-
-func newSink() *memSink {
-	return &memSink{events: map[string]*nip90.Parsed{}, doors: map[nip90.Door]int{}}
-}
-
-func (s *memSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.most > 0 && len(s.events) >= s.most {
-		s.mu.Unlock()
-		<-ctx.Done()
-		s.mu.Lock()
-		return Verdict{Outcome: Failed, Err: ctx.Err()}
-	}
-	if s.fail != nil {
-		return Verdict{Outcome: Failed, Err: s.fail}
-	}
-	s.doors[p.Door]++
-	if s.events[p.Event.ID] != nil {
-		return Verdict{Outcome: Duplicate}
-	}
-	s.events[p.Event.ID] = p
-	return Verdict{Outcome: Stored}
-}
-
-func (s *memSink) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.events)
-}
-
-func (s *memSink) has(e *nostr.Event) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.events[e.ID] != nil
-}
-
-func (s *memSink) setFail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fail = err
-}
-
-// memState keeps progress like the store does.
-type memState struct {
-	mu   sync.Mutex // guards below
-	meta map[string][]byte
-}
-
-func newState() *memState { return &memState{meta: map[string][]byte{}} }
-
-func (s *memState) Meta(key string) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.meta[key], nil
-}
-
-func (s *memState) SetMeta(_ context.Context, key string, value []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meta[key] = slices.Clone(value)
-	return nil
-}
-
-func (s *memState) mark(t *testing.T, part, url string) mark {
-	t.Helper()
-	raw, err := s.Meta("mirror/" + part + "/" + url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m mark
-	if raw != nil {
-		if err := json.Unmarshal(raw, &m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return m
 }
 
 // quick is a pace for tests.

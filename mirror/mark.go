@@ -103,6 +103,27 @@ func (m *mark) next() (window, bool) {
 	return m.Windows[0], true
 }
 
+// read is what of these spans is not missing, by this mark. They must end where what is heard live begins.
+func (m *mark) read(spans []window) (out []window) {
+	for _, w := range spans {
+		w.Since = max(w.Since, m.Floor)
+		for i := len(m.Windows) - 1; i >= 0; i-- { // oldest first
+			o := m.Windows[i]
+			if o.Until < w.Since || w.Until < o.Since {
+				continue
+			}
+			if w.Since < o.Since {
+				out = append(out, window{w.Since, o.Since - 1})
+			}
+			w.Since = o.Until + 1
+		}
+		if w.Since <= w.Until {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // lower says that everything above until was received in the window that ended at from. It does nothing when the plan
 // has changed meanwhile.
 func (m *mark) lower(from window, until int64) {
@@ -135,11 +156,21 @@ type tide struct {
 	first, next uint64
 	done        map[uint64]int64
 	level       int64
+	came        []int64 // when each from first on arrived, unix seconds
 }
 
-func (t *tide) begin() uint64 {
+func (t *tide) begin(at int64) uint64 {
 	t.next++
+	t.came = append(t.came, at)
 	return t.next - 1
+}
+
+// oldest is when the first that is still on its way arrived; false when none is.
+func (t *tide) oldest() (at int64, ok bool) {
+	if len(t.came) == 0 {
+		return 0, false
+	}
+	return t.came[0], true
 }
 
 func (t *tide) end(ticket uint64, createdAt int64) {
@@ -154,6 +185,7 @@ func (t *tide) end(ticket uint64, createdAt int64) {
 		}
 		delete(t.done, t.first)
 		t.first++
+		t.came = t.came[1:]
 		t.level = max(t.level, at)
 	}
 }

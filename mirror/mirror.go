@@ -21,6 +21,8 @@ type Mirror struct {
 	now   func() time.Time
 	bytes *semaphore.Weighted
 
+	ledger *Ledger
+
 	changed chan struct{} // one slot: the wanted upstreams are not those that run
 
 	mu        sync.Mutex // guards below
@@ -43,7 +45,10 @@ func New(o Options, sink Sink, state State) *Mirror {
 		m.now = time.Now
 	}
 	m.bytes = semaphore.NewWeighted(max(o.pace.bytes, o.MaxMessageBytes))
-	m.kinds = o.Kinds
+	m.kinds, m.ledger = o.Kinds, o.Ledger
+	if m.ledger == nil {
+		m.ledger = NewLedger(state, m.now, m.log)
+	}
 	m.Reload(o.Upstreams)
 	return m
 }
@@ -56,6 +61,7 @@ func (m *Mirror) Reload(upstreams []string) {
 			wanted = append(wanted, addr)
 		}
 	}
+	m.ledger.list(wanted)
 	m.mu.Lock()
 	m.wanted = wanted
 	m.mu.Unlock()
@@ -162,7 +168,9 @@ func (m *Mirror) Upstreams() []Status {
 	now := m.now()
 	out := make([]Status, 0, len(wanted))
 	for i, url := range wanted {
-		out = append(out, cmp.Or(tallies[i], newTally(url)).snapshot(now))
+		s := cmp.Or(tallies[i], newTally(url)).snapshot(now)
+		s.Gaps = m.ledger.recent(url, maxGaps)
+		out = append(out, s)
 	}
 	return out
 }

@@ -29,6 +29,8 @@ type Options struct {
 	MaxMessageBytes int64 `toml:"-"`
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time `toml:"-"`
+	// Ledger remembers when each upstream was heard; nil = one of the mirror's own.
+	Ledger *Ledger `toml:"-"`
 	// Log hears of upstreams found and lost; nil = silence.
 	Log *slog.Logger `toml:"-"`
 
@@ -109,7 +111,7 @@ type pace struct {
 	healthy    time.Duration // a connection that stood this long forgets earlier failures
 	dial       time.Duration // to connect and shake hands
 	answer     time.Duration // to answer a subscription with EOSE or CLOSED
-	idle       time.Duration // silence after which the upstream is asked for a sign of life
+	idle       time.Duration // between two questions for a sign of life
 	split      time.Duration // before a refused subscription is asked again in smaller parts
 	reissue    time.Duration // before a refused subscription is asked again as it was
 	checkpoint time.Duration // between two writes of live progress
@@ -131,7 +133,7 @@ func (p pace) orDefault() pace {
 		healthy:    time.Minute,
 		dial:       20 * time.Second,
 		answer:     90 * time.Second,
-		idle:       time.Minute,
+		idle:       15 * time.Second,
 		split:      time.Second,
 		reissue:    time.Minute,
 		checkpoint: 10 * time.Second,

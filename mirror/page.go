@@ -121,6 +121,7 @@ func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
 		if err := st.r.change(ctx, func(m *mark) { m.lower(current, reached) }); err != nil {
 			return err
 		}
+		st.s.fill(ctx)
 		if reached < w.Since {
 			return nil
 		}

@@ -106,7 +106,7 @@ func TestMark_WindowsStayFewAndLoseNothing(t *testing.T) {
 
 func TestTide_RisesOnlyPastWhatIsDone(t *testing.T) {
 	var d tide
-	a, b, c := d.begin(), d.begin(), d.begin()
+	a, b, c := d.begin(1), d.begin(2), d.begin(3)
 	d.end(c, 30)
 	d.end(b, 20)
 	if d.level != 0 {

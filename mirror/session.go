@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dvmrelay/nip90"
@@ -23,13 +24,15 @@ type session struct {
 	fail  context.CancelCauseFunc
 
 	workers sync.WaitGroup
+	alive   atomic.Int64 // unix seconds of the last sign of life
+	all     []*stand     // set before anything runs
 
-	mu       sync.Mutex // guards below
+	mu       sync.Mutex // guards below; Ledger.mu may be taken while it is held, not the other way round
 	subs     map[string]*sub
 	issued   int
-	standing map[string]bool // by part: all its live subscriptions are past EOSE
-	since    time.Time       // all parts stand since then; zero when they do not
-	longest  time.Duration   // the longest that all parts stood
+	standing map[string]int64 // by part, once all its live subscriptions are past EOSE: when they were asked for, unix seconds
+	since    time.Time        // all parts stand since then; zero when they do not
+	longest  time.Duration    // the longest that all parts stood
 }
 
 // sub is one subscription of a connection.
@@ -48,24 +51,29 @@ type sub struct {
 }
 
 func newSession(u *upstream, c *wire.Client) *session {
-	return &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]bool{}}
+	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]int64{}}
+	for _, r := range u.reaches {
+		s.all = append(s.all, &stand{s: s, r: r, more: make(chan struct{}, 1)})
+	}
+	s.sign()
+	return s
 }
 
 // run reads until the connection ends or something fails, and waits for all it started.
-func (s *session) run(ctx context.Context) error {
-	ctx, s.fail = context.WithCancelCause(ctx)
-	defer s.fail(nil)
+func (s *session) run(parent context.Context) error {
+	ctx, fail := context.WithCancelCause(parent)
+	s.fail = fail
+	defer fail(nil)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.read(gctx) })
-	g.Go(func() error { return s.c.KeepAlive(gctx) })
-	for _, r := range s.u.reaches {
-		st := &stand{s: s, r: r, more: make(chan struct{}, 1)}
+	g.Go(func() error { return s.keepAlive(gctx) })
+	for _, st := range s.all {
 		g.Go(func() error { return st.hold(gctx) })
 		g.Go(func() error { return st.fill(gctx) })
 	}
 	err := g.Wait()
 	s.workers.Wait()
-	s.stands("", false)
+	s.falls(parent, "", reasonWhy(parent, errors.Join(err, context.Cause(ctx))))
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -80,6 +88,7 @@ func (s *session) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.sign()
 		switch msg := msg.(type) {
 		case wire.EventMsg:
 			if err := s.event(ctx, msg); err != nil {
@@ -183,7 +192,7 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 		<-s.slots
 		return err
 	}
-	done := b.begin(msg.Event)
+	done := b.begin(msg.Event, at)
 	s.workers.Go(func() {
 		defer func() {
 			s.u.m.bytes.Release(weight)
@@ -195,7 +204,7 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 }
 
 // begin notes that an event is on its way. What it returns must be called once, when the event arrived or did not.
-func (b *sub) begin(evt *nostr.Event) func(Outcome, bool) {
+func (b *sub) begin(evt *nostr.Event, at time.Time) func(Outcome, bool) {
 	if b.page != nil {
 		b.page.pending.Add(1)
 		return func(o Outcome, genuine bool) {
@@ -203,16 +212,16 @@ func (b *sub) begin(evt *nostr.Event) func(Outcome, bool) {
 			b.page.pending.Done()
 		}
 	}
-	ticket := b.stand.begin()
+	ticket := b.stand.begin(at)
 	return func(o Outcome, genuine bool) {
 		if o == Failed {
 			return // never ends: progress stays below it
 		}
-		at := int64(evt.CreatedAt)
+		created := int64(evt.CreatedAt)
 		if !genuine || o == Refused {
-			at = 0 // a forged date moves nothing
+			created = 0 // a forged date moves nothing
 		}
-		b.stand.end(ticket, at)
+		b.stand.end(ticket, created)
 	}
 }
 
@@ -233,39 +242,4 @@ func (s *session) submit(ctx context.Context, msg wire.EventMsg, door nip90.Door
 		s.fail(errors.Join(errNotTaken, v.Err))
 	}
 	return v.Outcome, true
-}
-
-// stands notes whether a part's live subscriptions are all open and past EOSE; part "" is all of them.
-func (s *session) stands(part string, up bool) {
-	now := s.u.m.now()
-	s.mu.Lock()
-	if part == "" {
-		clear(s.standing)
-	} else {
-		s.standing[part] = up
-	}
-	all := true
-	for _, r := range s.u.reaches {
-		all = all && s.standing[r.part.name]
-	}
-	switch {
-	case all && s.since.IsZero():
-		s.since = now
-	case !all && !s.since.IsZero():
-		s.longest = max(s.longest, now.Sub(s.since))
-		s.since = time.Time{}
-		s.u.tally.lost(now)
-	}
-	since := s.since
-	s.mu.Unlock()
-	if all {
-		s.u.tally.update(func(st *Status) { st.State, st.Reason, st.HeardSince = StateLive, "", since.Unix() })
-	}
-}
-
-// stood is the longest that all parts stood on this connection.
-func (s *session) stood() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.longest
 }

@@ -18,10 +18,16 @@ type stand struct {
 	tide tide
 }
 
-func (st *stand) begin() uint64 {
+func (st *stand) begin(at time.Time) uint64 {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.tide.begin()
+	return st.tide.begin(at.Unix())
+}
+
+func (st *stand) oldest() (int64, bool) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.tide.oldest()
 }
 
 func (st *stand) end(ticket uint64, createdAt int64) {
@@ -34,6 +40,9 @@ func (st *stand) end(ticket uint64, createdAt int64) {
 func (st *stand) level(now int64) int64 {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if came, ok := st.tide.oldest(); ok {
+		now = min(now, came) // a level from an author's fast clock says nothing about what is on its way
+	}
 	return min(st.tide.level, now)
 }
 
@@ -43,15 +52,16 @@ func (st *stand) hold(ctx context.Context) error {
 	p := st.s.u.m.o.pace
 	for {
 		values := st.r.bears()
-		subs, err := st.subscribe(ctx, values)
+		now := st.s.u.m.now().Unix()
+		subs, err := st.subscribe(ctx, now, values)
 		if err != nil {
 			return err
 		}
-		reason, err := st.watch(ctx, subs)
-		st.s.stands(st.r.part.name, false)
+		reason, err := st.watch(ctx, now, subs)
 		if err != nil {
 			return err
 		}
+		st.s.falls(ctx, st.r.part.name, refused)
 		for _, b := range subs {
 			if err := st.s.drop(ctx, b); err != nil {
 				return err
@@ -71,9 +81,8 @@ func (st *stand) hold(ctx context.Context) error {
 
 // subscribe plans the windows that the time since the last subscription leaves, then opens the live subscriptions. They
 // reach back by the overlap, for authors whose clock is slow.
-func (st *stand) subscribe(ctx context.Context, values int) ([]*sub, error) {
+func (st *stand) subscribe(ctx context.Context, now int64, values int) ([]*sub, error) {
 	u, p := st.s.u, st.s.u.m.o.pace
-	now := u.m.now().Unix()
 	err := st.r.change(ctx, func(m *mark) {
 		m.cover(st.r.part.kinds)
 		m.open(now, st.r.floor(), p.overlap)
@@ -101,7 +110,7 @@ func (st *stand) subscribe(ctx context.Context, values int) ([]*sub, error) {
 }
 
 // watch waits for EOSE of every subscription, then writes progress down now and then, until one of them is closed.
-func (st *stand) watch(ctx context.Context, subs []*sub) (reason string, err error) {
+func (st *stand) watch(ctx context.Context, asked int64, subs []*sub) (reason string, err error) {
 	ended := make(chan *sub, len(subs))
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
@@ -138,7 +147,7 @@ func (st *stand) watch(ctx context.Context, subs []*sub) (reason string, err err
 			return "", ctx.Err()
 		}
 	}
-	st.s.stands(st.r.part.name, true)
+	st.s.rises(ctx, st.r.part.name, asked)
 	st.wake()
 	return st.stay(ctx, ended)
 }

@@ -30,7 +30,11 @@ type Status struct {
 	Rejected    map[string]uint64 `json:"rejected"`
 	Connects    uint64            `json:"connects"`
 	Backfill    *Backfill         `json:"backfill,omitempty"` // absent until the first connection
+	Gaps        []Gap             `json:"gaps,omitempty"`     // the newest since it was first heard, oldest first, at most 20
 }
+
+// maxGaps bounds Status.Gaps.
+const maxGaps = 20
 
 // Backfill is how far the past of an upstream was read: everything since Until, or everything asked for when Done.
 type Backfill struct {

@@ -45,6 +45,7 @@ func (m *Mirror) newUpstream(url string) *upstream {
 // run connects again and again until ctx ends.
 func (u *upstream) run(ctx context.Context) {
 	u.tally.only(u.reaches)
+	defer u.m.ledger.end(ctx, u.url)
 	b := backoff{first: u.m.o.pace.firstRetry, most: u.m.o.pace.maxRetry}
 	for ctx.Err() == nil {
 		stood, err := u.connect(ctx)
@@ -56,6 +57,8 @@ func (u *upstream) run(ctx context.Context) {
 		}
 		wait := b.next()
 		reason := reasonOf(err)
+		u.m.ledger.lost(u.url, reasonWhy(ctx, err))
+		u.m.ledger.save(ctx, u.url)
 		u.tally.update(func(s *Status) { s.State, s.Reason, s.HeardSince = StateWaiting, reason, 0 })
 		u.m.log.Warn("upstream lost", "upstream", u.url, "reason", reason, "err", err, "retry_in", wait.Round(time.Millisecond))
 		if !sleep(ctx, wait) {
@@ -87,6 +90,9 @@ func (e *dialError) Unwrap() error { return e.err }
 // connect holds one connection until it ends, and says how long both parts stood.
 func (u *upstream) connect(ctx context.Context) (stood time.Duration, err error) {
 	u.tally.update(func(s *Status) { s.State, s.Reason, s.HeardSince = StateConnecting, "", 0 })
+	if err := u.m.ledger.begin(ctx, u.url); err != nil {
+		return 0, fmt.Errorf("%w: %w", errProgress, err)
+	}
 	for _, r := range u.reaches {
 		if err := r.load(); err != nil {
 			return 0, fmt.Errorf("%w: %w", errProgress, err)
@@ -228,6 +234,13 @@ func (r *reach) next() (window, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.mark.next()
+}
+
+// read is what of these spans is not missing.
+func (r *reach) read(spans []window) []window {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mark.read(spans)
 }
 
 // bears is how many values a filter may carry.

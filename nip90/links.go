@@ -13,6 +13,15 @@ const (
 	rankQuoted               // only in a request tag
 )
 
+// Sure says whether the sender said or proved that this link names the job, and did not only mention the event.
+func (l *Link) Sure() bool {
+	switch l.Marker {
+	case "job", "request", "root":
+		return true
+	}
+	return l.Trusted
+}
+
 // links gathers candidates, merges repetitions and keeps the best MaxLinks.
 type links struct {
 	list [MaxLinks]Link

@@ -28,7 +28,8 @@ func TestFilters_Words(t *testing.T) {
 		{"limit -1", []nostr.Filter{{Limit: -1}}, "invalid: limit is -1, it must not be negative"},
 		{"limit 1e9", []nostr.Filter{{Limit: 1e9}}, ""},
 		{"a thread", []nostr.Filter{{Search: "thread:" + hexA}}, ""},
-		{"words", []nostr.Filter{{Search: "images please"}}, "unsupported: search: free text is not served yet"},
+		{"words", []nostr.Filter{{Search: "images please"}}, ""},
+		{"a bad search in the second", []nostr.Filter{{}, {Search: "online:no"}}, `invalid: search: "online:no" has no such value, did you mean "online:true"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			wantRefusal(t, newSet(t, nil, Deps{}).CheckFilters(context.Background(), tc.filters), tc.want)

@@ -151,7 +151,7 @@ func TestCounts_NamesTheRule(t *testing.T) {
 	s := newSet(t, nil, Deps{Now: c.now})
 	evt := event(c, 1)
 	_ = s.CheckGate(context.Background(), open(t, evt, nip90.DoorSocket, c.now())) // the refusal itself is tested elsewhere
-	_ = s.CheckFilter(context.Background(), nostr.Filter{Search: "words"})
+	_ = s.CheckFilter(context.Background(), nostr.Filter{Search: "state:nonsense"})
 	got := s.Counts()
 	if len(got) != len(Names()) {
 		t.Errorf("%d counters, want %d", len(got), len(Names()))

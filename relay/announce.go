@@ -72,10 +72,33 @@ func (r *Relay) announceAll(done <-chan struct{}) {
 }
 
 func (r *Relay) publish(a announcement) {
+	if r.live.NeedsJobs() {
+		r.describe(a.events)
+	}
 	now := r.d.Now().Unix()
 	for _, e := range a.events {
 		if e.Parsed.Expires == 0 || e.Parsed.Expires > now {
 			r.live.Publish(e)
+		}
+	}
+}
+
+// describe notes what the jobs of the events are, for live searches. What cannot be read is left out, and then no live
+// search for jobs finds it.
+func (r *Relay) describe(events []live.Event) {
+	snap := r.d.Store.Snapshot()
+	defer snap.Close()
+	for i := range events {
+		e := &events[i]
+		for _, root := range e.Roots {
+			n, ok, err := r.d.Index.JobNote(snap, root, e.Parsed.Author)
+			if err != nil {
+				r.d.Log.Warn("job not described to live searches", "id", root.String(), "err", err)
+				continue
+			}
+			if ok {
+				e.Jobs = append(e.Jobs, live.JobNote(n))
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/policies"
 	"dvmrelay/relay/session"
@@ -45,7 +46,7 @@ func (r *Relay) newHost(l policies.Limits) *session.Host {
 		Verify:   r.verifier.verify,
 		Admit:    r.admitFilters,
 		Roots:    r.roots,
-		Thread:   r.thread,
+		Select:   r.d.Index.Select,
 		Gated:    gatedKinds(),
 	}.Prepared()
 }
@@ -81,7 +82,7 @@ func (r *Relay) admitFilters(ctx context.Context, filters []nostr.Filter) ([]ses
 		if err != nil {
 			return nil, err
 		}
-		queries[i].Thread = search.Thread
+		queries[i].Wanted = selection(&search)
 		queries[i].Search = ""
 	}
 	return queries, nil
@@ -96,8 +97,10 @@ func (r *Relay) roots(v store.Reader, id nip90.ID) ([]nip90.ID, error) {
 	return []nip90.ID{root}, nil
 }
 
-// thread is every event of the job that an event belongs to.
-func (r *Relay) thread(v store.Reader, id nip90.ID) ([]nip90.ID, error) {
-	ids, _, err := r.d.Index.ThreadIDs(v, id, 0)
-	return ids, err
+// selection is a search as the index takes it.
+func selection(s *policies.Search) *index.Selection {
+	return &index.Selection{
+		Thread: s.Thread, State: s.State, Payment: s.Payment, Kind: s.JobKind, Provider: s.Provider, Customer: s.Customer,
+		Encrypted: s.Encrypted, Online: s.Online, Words: s.Words,
+	}
 }

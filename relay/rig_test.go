@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +55,7 @@ type rigOptions struct {
 	policies policies.Options
 	store    func(*store.Options)
 	fallback http.Handler
+	log      *slog.Logger
 }
 
 // open starts a relay until the test ends. By default nothing but the address is limited otherwise than by default.
@@ -77,7 +79,7 @@ func open(t testing.TB, change ...func(*rigOptions)) *rig {
 		so.Committed = func(version uint64, cs []store.Commit) { rl.Load().Committed(version, cs) }
 		o.store(so)
 	}))
-	r.relay, err = relay.New(o.relay, relay.Deps{Store: r.store.Store, Index: x, Policies: set, Now: r.clock.now, Fallback: o.fallback})
+	r.relay, err = relay.New(o.relay, relay.Deps{Store: r.store.Store, Index: x, Policies: set, Now: r.clock.now, Fallback: o.fallback, Log: o.log})
 	if err != nil {
 		t.Fatalf("relay: %v", err)
 	}

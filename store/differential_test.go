@@ -282,10 +282,12 @@ func differ(t *testing.T, seed uint64, events, filters int) {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, 1))}
 	var now atomic.Int64
 	now.Store(1000)
+	blind := seed%2 == 1 // nothing that is served knows of pseudonyms
+	x := index.New(index.Options{KeepCustomer: !blind})
 	s := storetest.Open(t, storetest.With(func(o *store.Options) {
 		o.Now = func() time.Time { return time.Unix(now.Load(), 0) }
-		o.SweepEvery, o.Indexer = time.Millisecond, index.New(index.Options{KeepCustomer: true})
-	}), storetest.Check(index.Check))
+		o.SweepEvery, o.Indexer, o.BlindKeys = time.Millisecond, x, blind
+	}), storetest.Check(x.Check))
 	ref := newReference()
 	var later []nostr.Event
 	save := func(e nostr.Event) {

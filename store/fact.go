@@ -20,6 +20,7 @@ const (
 	FactMorePeople                      // people did not all fit
 	FactAsk                             // Msat is an ask or a bid that was really written
 	FactInvoice                         // the ask came with a readable invoice
+	FactSure                            // an answer's first link is marked as the job's, or proved by a quote of the request
 )
 
 // FactLink is a link of a fact: the whole id, or, past the first, its first eight bytes with the rest zero.
@@ -42,7 +43,9 @@ type Fact struct {
 	Flags     FactFlag
 	Msat      nip90.Msat // bid of a request, ask of an answer, claim of a zap or nutzap
 	InvoiceAt int64      // unix seconds when the invoice of the ask expires, 0 = none
-	Payment   [8]byte    // fingerprint of a receipt's invoice or of a nutzap's proofs, for telling payments apart
+	// Payment tells things apart that are alike: the fingerprint of a receipt's invoice or of a nutzap's proofs; of a
+	// handler or a heartbeat, which have no payment, the first eight bytes of the SHA-256 of their d, also of an empty one.
+	Payment [8]byte
 	// People: addressed providers of a request, the customer of an answer, {sender, recipient} of a payment.
 	People []nip90.PubKey
 	// Links: candidates for the request of an answer, best first; chained jobs of a request; targets of a cancel.

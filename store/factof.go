@@ -40,8 +40,11 @@ func FactOf(p *nip90.Parsed) Fact {
 		for _, id := range m.IDs {
 			f.Links = append(f.Links, FactLink{ID: id, Full: true})
 		}
+	case *nip90.Handler:
+		f.Payment = dMark(m.D)
 	case *nip90.Heartbeat:
 		f.Links = factLinks(m.Links)
+		f.Payment = dMark(m.D)
 	case *nip90.Other:
 		f.Links, f.People = factLinks(m.Links), m.About
 	}
@@ -64,6 +67,9 @@ func (f *Fact) ofRequest(m *nip90.Request) {
 
 func (f *Fact) ofAnswer(links []nip90.Link, customer nip90.PubKey, ask nip90.Ask, enc nip90.Encryption) {
 	f.Links = factLinks(links)
+	if len(links) > 0 && links[0].Sure() {
+		f.Flags |= FactSure
+	}
 	if !customer.IsZero() {
 		f.People = []nip90.PubKey{customer}
 	}
@@ -116,6 +122,12 @@ func fingerprint(parts []string) (sum [8]byte) {
 	}
 	copy(sum[:], h.Sum(nil))
 	return sum
+}
+
+// dMark tells the services of one key apart: the first eight bytes of the SHA-256 of a d tag's value.
+func dMark(d string) [8]byte {
+	sum := sha256.Sum256([]byte(d))
+	return [8]byte(sum[:8])
 }
 
 func clampTime(t int64) int64 { return max(0, min(t, maxTime)) }

@@ -89,10 +89,8 @@ func (g *group) deleteID(del *Fact, value []byte, now bool) (Change, int, error)
 	}
 	switch {
 	case !known:
-		g.s.marks.add(del.Author)
-		g.over.set(tombKey(del.Author, id), appendTime(append([]byte(nil), del.ID[:]...), del.CreatedAt))
-		return Change{}, 0, nil
-	case f.Author != del.Author || f.Kind == nip90.KindDeletion || f.Kind == nip90.KindVanish || f.Has(FactDeleted):
+		return Change{}, 0, g.setTombstone(del.Author, tombKey(id), appendTime(append([]byte(nil), del.ID[:]...), del.CreatedAt))
+	case !g.s.blinder.Same(f.Author, del.Author) || f.Kind == nip90.KindDeletion || f.Kind == nip90.KindVanish || f.Has(FactDeleted):
 		return Change{}, 0, nil
 	case !now:
 		return Change{}, 1, nil
@@ -106,14 +104,15 @@ func (g *group) deleteAddress(del *Fact, value string, now bool) (Change, int, e
 	if !ok {
 		return Change{}, 0, nil
 	}
-	key := addrTombKey(del.Author, kind, d)
-	old, err := g.Value(key)
+	key := addrTombKey(kind, d)
+	old, err := g.tombstone(del.Author, key)
 	if err != nil {
 		return Change{}, 0, err
 	}
 	if len(old) < timeLen || getTime(old) < del.CreatedAt {
-		g.s.marks.add(del.Author)
-		g.over.set(key, append(appendTime(nil, del.CreatedAt), del.ID[:]...))
+		if err := g.setTombstone(del.Author, key, append(appendTime(nil, del.CreatedAt), del.ID[:]...)); err != nil {
+			return Change{}, 0, err
+		}
 	}
 	head, err := g.Value(replaceKey(kind, del.Author, d))
 	if err != nil || len(head) != placeLen {
@@ -157,15 +156,16 @@ func (g *group) obeyVanish(f *Fact, tags []byte) error {
 		return nil
 	}
 	row := append(appendTime(nil, f.CreatedAt), f.ID[:]...)
-	old, err := g.Value(vanishKey(f.Author))
+	old, err := g.tombstone(f.Author, vanishKey)
 	if err != nil {
 		return err
 	}
 	if len(old) >= timeLen && getTime(old) >= f.CreatedAt {
 		return nil
 	}
-	g.s.marks.add(f.Author)
-	g.over.set(vanishKey(f.Author), row)
+	if err := g.setTombstone(f.Author, vanishKey, row); err != nil {
+		return err
+	}
 	g.over.set(taskKey(taskVanish, f.Author), row)
 	g.vanish = append(g.vanish, vanishing{f.Author, f.CreatedAt, f.ID})
 	return nil

@@ -108,6 +108,21 @@ func (g *group) Delete(key []byte) {
 	g.over.delete(key)
 }
 
+// Late implements Txn.
+func (g *group) Late(key []byte) Late { return g.over.late(key) }
+
+// Hold implements Txn.
+func (g *group) Hold(key []byte, v Late) { g.over.hold(key, v) }
+
+// SetLate implements Txn.
+func (g *group) SetLate(key []byte, v Late) {
+	if len(key) == 0 || key[0] < IndexSpace {
+		g.foreign = fmt.Errorf("set %x: %w", key, errForeignKey)
+		return
+	}
+	g.over.setLate(key, v)
+}
+
 // Now implements Txn.
 func (g *group) Now() int64 { return g.now }
 
@@ -137,10 +152,10 @@ func (g *group) write(version uint64) error {
 			continue
 		}
 		var err error
-		if c.deleted {
+		if value, gone := c.read(); gone {
 			err = txn.Delete([]byte(key))
 		} else {
-			err = txn.SetEntry(badger.NewEntry([]byte(key), c.value))
+			err = txn.SetEntry(badger.NewEntry([]byte(key), value))
 		}
 		if err != nil {
 			return fmt.Errorf("stage key %x: %w", key, err)

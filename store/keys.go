@@ -140,12 +140,14 @@ func replaceKey(kind uint16, pk nip90.PubKey, d [32]byte) []byte {
 	return append(b, d[:]...)
 }
 
-func tombKey(author nip90.PubKey, id nip90.ID) []byte {
-	return append(keyBase(tabTomb, author), id[:]...)
+func tombKey(id nip90.ID) func(author nip90.PubKey) []byte {
+	return func(author nip90.PubKey) []byte { return append(keyBase(tabTomb, author), id[:]...) }
 }
 
-func addrTombKey(author nip90.PubKey, kind uint16, d [32]byte) []byte {
-	return append(appendKind(keyBase(tabAddrTomb, author), kind), d[:]...)
+func addrTombKey(kind uint16, d [32]byte) func(author nip90.PubKey) []byte {
+	return func(author nip90.PubKey) []byte {
+		return append(appendKind(keyBase(tabAddrTomb, author), kind), d[:]...)
+	}
 }
 
 func vanishKey(pk nip90.PubKey) []byte { return keyBase(tabVanish, pk) }

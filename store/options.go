@@ -17,6 +17,9 @@ type Options struct {
 
 	// VanishURL is this relay's own URL as NIP-62 requests name it; empty obeys ALL_RELAYS only.
 	VanishURL string `toml:"-"`
+	// BlindKeys lets nothing that is kept of an event name its author or those it names once its body is gone, but who
+	// answered, announced or beat: pseudonyms stand in their place, made with a secret of this store. Default false.
+	BlindKeys bool `toml:"-"`
 	// QueryBudget is the work one Query or Count may do, without the time its consumer holds it; 0 = 2 s.
 	QueryBudget time.Duration `toml:"-"`
 	// SweepEvery is the pause between looks for expired events; 0 = 1 s.

@@ -19,6 +19,7 @@ type overlay struct {
 
 type cell struct {
 	value   []byte
+	late    Late // stands for value until the end
 	written bool // false after an undo: the snapshot shows through
 	deleted bool
 }
@@ -68,7 +69,11 @@ func (o *overlay) put(key []byte, next cell) {
 func (o *overlay) weigh(key int, c *cell, sign int64) {
 	if c.written {
 		o.count += sign
-		o.bytes += sign * int64(key+len(c.value)+entryOverhead)
+		size := len(c.value)
+		if c.late != nil {
+			size = c.late.Size()
+		}
+		o.bytes += sign * int64(key+size+entryOverhead)
 	}
 }
 
@@ -113,10 +118,11 @@ func (o *overlay) scan(under *view, prefix, start []byte, fn func(key, value []b
 	stopped := false
 	emit := func(key string) bool {
 		c := o.cells[key]
-		if !c.written || c.deleted {
+		value, gone := c.read()
+		if !c.written || gone {
 			return true
 		}
-		stopped = !fn([]byte(key), c.value)
+		stopped = !fn([]byte(key), value)
 		return !stopped
 	}
 	err := under.Scan(prefix, start, func(key, value []byte) bool {
@@ -130,10 +136,11 @@ func (o *overlay) scan(under *view, prefix, start []byte, fn func(key, value []b
 			c := o.cells[keys[0]]
 			keys = keys[1:]
 			if c.written {
-				if c.deleted {
+				v, gone := c.read()
+				if gone {
 					return true
 				}
-				value = c.value
+				value = v
 			}
 		}
 		stopped = !fn(key, value)
@@ -150,11 +157,37 @@ func (o *overlay) get(key []byte) (value []byte, known bool) {
 	if !ok || !c.written {
 		return nil, false
 	}
-	if c.deleted {
-		return nil, true
+	if value, gone := c.read(); !gone {
+		return value, true
 	}
-	return c.value, true
+	return nil, true
 }
+
+// read is what the cell will be in the store.
+func (c *cell) read() (value []byte, gone bool) {
+	if c.late != nil {
+		value = c.late.Encode()
+		return value, value == nil
+	}
+	return c.value, c.deleted
+}
+
+// late is what setLate or hold left at a key, nil when something else stands there.
+func (o *overlay) late(key []byte) Late {
+	if c, ok := o.cells[string(key)]; ok {
+		return c.late
+	}
+	return nil
+}
+
+// hold keeps what was read from the snapshot, decoded. The snapshot goes on showing through.
+func (o *overlay) hold(key []byte, v Late) {
+	if c, ok := o.cells[string(key)]; !ok || !c.written {
+		o.put(key, cell{late: v})
+	}
+}
+
+func (o *overlay) setLate(key []byte, v Late) { o.put(key, cell{late: v, written: true}) }
 
 func (o *overlay) set(key, value []byte) {
 	o.put(key, cell{value: append(make([]byte, 0, len(value)), value...), written: true})

@@ -61,7 +61,7 @@ func (sn *snapshot) query(ctx context.Context, f nostr.Filter) (*query, []leg, e
 	}
 	q := &query{
 		sn: sn, m: m, clock: newClock(ctx, sn.s.o.QueryBudget), now: sn.s.o.Now().Unix(),
-		hidden: *sn.s.vanishing.Load(), left: f.Limit, win: m.window(),
+		hidden: sn.hidden(), left: f.Limit, win: m.window(),
 	}
 	if q.left <= 0 {
 		q.left = int(^uint(0) >> 1)

@@ -29,8 +29,7 @@ func (g *group) removeBody(f *Fact, why Loss, by nip90.ID) (Change, error) {
 	if why == LossDeleted {
 		f.Flags |= FactDeleted
 	}
-	g.putFact(f)
-	g.over.set(graveKey(f.Author, here), nil)
+	g.bury(f)
 	return g.unapply(*f, why, by)
 }
 

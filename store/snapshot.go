@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"iter"
+	"maps"
 
 	"dvmrelay/nip90"
 
@@ -13,7 +14,24 @@ import (
 type snapshot struct {
 	view
 	s      *Store
+	erased *map[nip90.PubKey]vanishing // keys that were being erased when it was taken
 	closed bool
+}
+
+// hidden are the keys whose events it must not show: those being erased when it was taken, though that may be done by now,
+// and those being erased now.
+func (sn *snapshot) hidden() map[nip90.PubKey]vanishing {
+	now := sn.s.vanishing.Load()
+	if sn.erased == now || len(*sn.erased) == 0 {
+		return *now
+	}
+	both := maps.Clone(*sn.erased)
+	for pk, v := range *now {
+		if old, ok := both[pk]; !ok || v.until >= old.until {
+			both[pk] = v
+		}
+	}
+	return both
 }
 
 var _ Snapshot = (*snapshot)(nil)

@@ -76,10 +76,10 @@ func repeated(f *Fact) Outcome {
 
 // vanished says whether the author asked for everything up to this time to be forgotten. NIP-62.
 func (g *group) vanished(p *nip90.Parsed) (bool, error) {
-	if !g.s.marks.has(p.Author) {
+	if !g.marked(p.Author) {
 		return false, nil
 	}
-	v, err := g.Value(vanishKey(p.Author))
+	v, err := g.tombstone(p.Author, vanishKey)
 	if err != nil || len(v) < timeLen {
 		return false, err
 	}
@@ -88,9 +88,9 @@ func (g *group) vanished(p *nip90.Parsed) (bool, error) {
 
 // judge decides what becomes of a new event: Stored, Stale, FactOnly, or Deleted with the deleting event.
 func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
-	marked := g.s.marks.has(p.Author)
+	marked := g.marked(p.Author)
 	if kind := p.Event.Kind; marked && kind != nip90.KindDeletion && kind != nip90.KindVanish {
-		tomb, err := g.Value(tombKey(p.Author, p.ID))
+		tomb, err := g.tombstone(p.Author, tombKey(p.ID))
 		if err != nil {
 			return 0, nip90.ID{}, err
 		}
@@ -100,7 +100,7 @@ func (g *group) judge(p *nip90.Parsed, tags []byte) (Outcome, nip90.ID, error) {
 	}
 	d, addressed := addressOf(p.Event.Kind, tags)
 	if addressed && marked {
-		tomb, err := g.Value(addrTombKey(p.Author, uint16(p.Event.Kind), d))
+		tomb, err := g.tombstone(p.Author, addrTombKey(uint16(p.Event.Kind), d))
 		if err != nil {
 			return 0, nip90.ID{}, err
 		}
@@ -148,8 +148,7 @@ func (g *group) bodiless(f *Fact, p *nip90.Parsed, outcome Outcome, by nip90.ID)
 	if outcome != Stale {
 		p = nil
 	}
-	g.putFact(f)
-	g.over.set(graveKey(f.Author, placeOf(f.CreatedAt, f.ID)), nil)
+	g.bury(f)
 	change, err := g.apply(*f, p)
 	if err != nil || outcome == FactOnly {
 		return change, err

@@ -51,7 +51,8 @@ type Store struct {
 	vanishing atomic.Pointer[map[nip90.PubKey]vanishing]
 	disk      disk
 	counters  counters
-	marks     marks // touched by the writer only, once it runs
+	marks     marks    // touched by the writer only, once it runs
+	blinder   *Blinder // written before the first group; nil while there is no secret
 
 	queue    chan *op
 	started  atomic.Bool
@@ -158,6 +159,9 @@ func (s *Store) load() error {
 		return err
 	}
 	s.marks = loadMarks(v.txn)
+	if s.blinder, err = BlinderOf(v); err != nil {
+		return err
+	}
 	pending := make(map[nip90.PubKey]vanishing)
 	err = v.Scan([]byte{tabTask, taskVanish}, nil, func(key, value []byte) bool {
 		if len(key) == 2+32 && len(value) == timeLen+idLen {
@@ -260,9 +264,10 @@ func (s *Store) Snapshot() Snapshot {
 	if s.closed {
 		return closedSnapshot{}
 	}
+	erased := s.vanishing.Load() // before the version: what is done with after this may still be in the snapshot
 	version := s.published.Load()
 	s.open[version]++
-	return &snapshot{s: s, view: view{txn: s.db.NewTransactionAt(version, false), version: version}}
+	return &snapshot{s: s, erased: erased, view: view{txn: s.db.NewTransactionAt(version, false), version: version}}
 }
 
 func (s *Store) release(version uint64) {

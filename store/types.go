@@ -75,8 +75,22 @@ type Txn interface {
 	Reader
 	Set(key, value []byte)
 	Delete(key []byte)
+	// Late is what SetLate or Hold left at a key in this group; nil when nothing did.
+	Late(key []byte) Late
+	// Hold lets Late find a value that was read and decoded, and writes nothing.
+	Hold(key []byte, v Late)
+	// SetLate writes a value that is encoded when the group ends, for rows that change with nearly every event of it.
+	SetLate(key []byte, v Late)
 	// Now is the clock of the group in unix seconds. State must not depend on it.
 	Now() int64
+}
+
+// Late is a value that is encoded once, at the end of its group, or when something reads its key before. It is immutable.
+type Late interface {
+	// Encode gives the row; nil removes it.
+	Encode() []byte
+	// Size is about how long the row will be, in bytes.
+	Size() int
 }
 
 // IndexSpace is the first byte from which on keys belong to the Indexer.

@@ -147,39 +147,57 @@ func (g *group) vanishedBodies(pk nip90.PubKey, until int64, request nip90.ID) (
 }
 
 func (g *group) vanishedGraves(ids []nip90.ID, pk nip90.PubKey, until int64) ([]nip90.ID, error) {
-	base := keyBase(tabGrave, pk)
-	err := g.Scan(base, graveKey(pk, placeOf(until, nip90.ID{})), func(key, _ []byte) bool {
-		if len(key) == len(base)+placeLen {
-			p := place(key[len(base):])
-			ids = append(ids, p.id())
+	for _, name := range g.s.blinder.names(pk) {
+		base := keyBase(tabGrave, name)
+		err := g.Scan(base, graveKey(name, placeOf(until, nip90.ID{})), func(key, _ []byte) bool {
+			if len(key) == len(base)+placeLen {
+				p := place(key[len(base):])
+				ids = append(ids, p.id())
+			}
+			return len(ids) < stepRemovals
+		})
+		if err != nil || len(ids) >= stepRemovals {
+			return ids, err
 		}
-		return len(ids) < stepRemovals
-	})
-	return ids, err
+	}
+	return ids, nil
 }
 
 // dropTombs removes tombstones that deletions up to then left; it says whether there may be more.
 func (g *group) dropTombs(pk nip90.PubKey, until int64) (more bool, err error) {
 	var keys [][]byte
-	err = g.Scan(keyBase(tabTomb, pk), nil, func(key, value []byte) bool {
-		if len(value) == idLen+timeLen && getTime(value[idLen:]) <= until {
-			keys = append(keys, bytes.Clone(key))
-		}
-		return len(keys) < 8*stepRemovals
-	})
-	if err != nil {
-		return false, err
+	drop := func(prefix []byte, madeAt func(row []byte) (int64, bool)) error {
+		return g.Scan(prefix, nil, func(key, value []byte) bool {
+			if at, ok := madeAt(value); ok && at <= until {
+				keys = append(keys, bytes.Clone(key))
+			}
+			return len(keys) < 8*stepRemovals
+		})
 	}
-	err = g.Scan(keyBase(tabAddrTomb, pk), nil, func(key, value []byte) bool {
-		if len(value) >= timeLen && getTime(value) <= until {
-			keys = append(keys, bytes.Clone(key))
+	for _, name := range g.s.blinder.names(pk) {
+		err = drop(keyBase(tabTomb, name), func(row []byte) (int64, bool) {
+			if len(row) != idLen+timeLen {
+				return 0, false
+			}
+			return getTime(row[idLen:]), true
+		})
+		if err != nil {
+			return false, err
 		}
-		return len(keys) < 8*stepRemovals
-	})
+		err = drop(keyBase(tabAddrTomb, name), func(row []byte) (int64, bool) {
+			if len(row) < timeLen {
+				return 0, false
+			}
+			return getTime(row), true
+		})
+		if err != nil {
+			return false, err
+		}
+	}
 	for _, key := range keys {
 		g.over.delete(key)
 	}
-	return len(keys) >= 8*stepRemovals, err
+	return len(keys) >= 8*stepRemovals, nil
 }
 
 // deleteStep goes on with a deletion that named more than one transaction should remove. The row holds how many tags

@@ -4,8 +4,20 @@ package store
 // be here: erasing goes in steps. The request itself may be shown. NIP-62.
 func Vanished(r Reader, f *Fact) (bool, error) {
 	row, err := r.Value(vanishKey(f.Author))
-	if err != nil || len(row) != timeLen+idLen {
+	if err != nil {
 		return false, err
+	}
+	if row == nil {
+		b, err := BlinderOf(r)
+		if err != nil || b == nil {
+			return false, err
+		}
+		if row, err = r.Value(vanishKey(b.Of(f.Author))); err != nil {
+			return false, err
+		}
+	}
+	if len(row) != timeLen+idLen {
+		return false, nil
 	}
 	return f.CreatedAt <= getTime(row) && string(row[timeLen:]) != string(f.ID[:]), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"dvmrelay/nip90"
 )
@@ -11,22 +12,39 @@ import (
 // maxFindings is how many faults Verify names.
 const maxFindings = 20
 
+// Verified says what Verify looked at.
+type Verified struct {
+	Events int64 // bodies
+	Facts  int64
+	Keys   int64 // of the indexes of bodies
+}
+
 // Verify holds a view of the store to its invariants: each body has its fact and all its index keys, each index key has
-// its body, each fact says rightly whether there is a body. It reads everything and names up to 20 faults.
+// its body, each fact says rightly whether there is a body. It reads everything and names up to 20 faults. What it takes
+// of memory does not grow with the store.
 func Verify(r Reader) error {
-	v := &verifier{r: r, keys: make(map[string]struct{})}
-	steps := []func() error{v.bodies, v.indexes, v.factRows, v.graves}
-	for _, step := range steps {
+	_, err := Inspect(r)
+	return err
+}
+
+// Inspect is Verify, and says what it has looked at.
+func Inspect(r Reader) (Verified, error) {
+	v := &verifier{r: r, due: make(map[byte]int64)}
+	for _, step := range []func() error{v.bodies, v.indexes, v.factRows, v.graves} {
 		if err := step(); err != nil {
-			return err
+			return v.seen, errors.Join(errors.Join(v.faults...), err)
+		}
+		if len(v.faults) >= maxFindings {
+			break
 		}
 	}
-	return errors.Join(v.faults...)
+	return v.seen, errors.Join(v.faults...)
 }
 
 type verifier struct {
 	r      Reader
-	keys   map[string]struct{} // index keys that ought to be there
+	due    map[byte]int64 // how many index keys the bodies ask for, by table
+	seen   Verified
 	faults []error
 }
 
@@ -38,6 +56,7 @@ func (v *verifier) fault(format string, args ...any) bool {
 func (v *verifier) bodies() error {
 	var inner error
 	err := v.r.Scan([]byte{tabEvent}, nil, func(key, value []byte) bool {
+		v.seen.Events++
 		p, kind, ok := decodeEventKey(key)
 		if !ok {
 			return v.fault("event key %x: bad length", key)
@@ -47,53 +66,144 @@ func (v *verifier) bodies() error {
 			return v.fault("%w", err)
 		}
 		f, ok, err := v.r.Fact(b.ID)
-		if err != nil {
+		switch {
+		case errors.Is(err, errFact):
+			return v.fault("%w", err)
+		case err != nil:
 			inner = err
 			return false
-		}
-		if !ok || !f.Has(FactBody) || f.Author != b.PubKey || f.Kind != b.Kind || f.CreatedAt != b.CreatedAt || f.Expires != b.Expires {
+		case !ok || !f.Has(FactBody) || f.Author != b.PubKey || f.Kind != b.Kind || f.CreatedAt != b.CreatedAt || f.Expires != b.Expires:
 			return v.fault("event %s: body and fact %+v do not agree", b.ID, f)
 		}
-		indexKeys(&b, func(key []byte) { v.keys[string(key)] = struct{}{} })
-		if b.Expires != 0 {
-			v.keys[string(expiryKey(b.Expires, b.ID))] = struct{}{}
+		if inner = v.keysOf(&b, p); inner != nil {
+			return false
 		}
-		if d, addressed := addressOf(b.Kind, b.tags); addressed {
-			head := replaceKey(kind, b.PubKey, d)
-			if _, twice := v.keys[string(head)]; twice {
-				return v.fault("event %s: its address has two bodies", b.ID)
-			}
-			v.keys[string(head)] = struct{}{}
-		}
-		return true
+		return len(v.faults) < maxFindings
 	})
 	return errors.Join(inner, err)
 }
 
-func (v *verifier) indexes() error {
-	for _, table := range []byte{tabAuthor, tabKind, tabP, tabTag, tabExpiry, tabReplace} {
-		err := v.r.Scan([]byte{table}, nil, func(key, _ []byte) bool {
-			if _, ok := v.keys[string(key)]; !ok {
-				return v.fault("key %x: no event has it", key)
-			}
-			delete(v.keys, string(key))
-			return true
-		})
+// keysOf looks for every index key of a body.
+func (v *verifier) keysOf(b *body, p place) error {
+	if d, addressed := addressOf(b.Kind, b.tags); addressed {
+		head, err := v.r.Value(replaceKey(uint16(b.Kind), b.PubKey, d))
 		if err != nil {
 			return err
 		}
+		if v.due[tabReplace]++; !bytes.Equal(head, p[:]) {
+			v.fault("event %s: its address names %x", b.ID, head)
+		}
 	}
-	for key := range v.keys {
-		if !v.fault("key %x: missing", key) {
+	for _, key := range ownKeys(b) {
+		v.due[key[0]]++
+		row, err := v.r.Value(key)
+		if err != nil {
+			return err
+		}
+		if row == nil && !v.fault("event %s: key %x: missing", b.ID, key) {
 			break
 		}
 	}
 	return nil
 }
 
+// ownKeys are the different index keys of a body, all but that of its address.
+func ownKeys(b *body) (keys [][]byte) {
+	indexKeys(b, func(key []byte) { keys = append(keys, bytes.Clone(key)) })
+	if b.Expires != 0 {
+		keys = append(keys, expiryKey(b.Expires, b.ID))
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	return slices.CompactFunc(keys, bytes.Equal)
+}
+
+// indexes counts the keys of each table. Every key that a body asks for was found, so when a table has no more than those
+// it has no others.
+func (v *verifier) indexes() error {
+	for _, table := range []byte{tabAuthor, tabKind, tabP, tabTag, tabExpiry, tabReplace} {
+		n := int64(0)
+		err := v.r.Scan([]byte{table}, nil, func([]byte, []byte) bool {
+			n++
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		v.seen.Keys += n
+		if n > v.due[table] {
+			if err := v.dangling(table, n-v.due[table]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dangling names the keys of a table that no body asks for; so many are known to be there.
+func (v *verifier) dangling(table byte, n int64) error {
+	named := len(v.faults)
+	var inner error
+	err := v.r.Scan([]byte{table}, nil, func(key, value []byte) bool {
+		asked, err := v.asked(key, value)
+		if err != nil {
+			inner = err
+			return false
+		}
+		return asked || v.fault("key %x: no event has it", key)
+	})
+	if inner == nil && err == nil && len(v.faults) == named {
+		v.fault("table %c: %d keys more than its events ask for", table, n)
+	}
+	return errors.Join(inner, err)
+}
+
+// asked says whether a body asks for an index key.
+func (v *verifier) asked(key, value []byte) (bool, error) {
+	id, ok := idOf(key, value)
+	if !ok {
+		return false, nil
+	}
+	f, ok, err := v.r.Fact(id)
+	if errors.Is(err, errFact) || err == nil && (!ok || !f.Has(FactBody)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	b, ok, err := readBody(v.r, &f)
+	if err != nil || !ok {
+		return false, err
+	}
+	if key[0] == tabReplace {
+		d, addressed := addressOf(b.Kind, b.tags)
+		return addressed && bytes.Equal(key, replaceKey(uint16(b.Kind), b.PubKey, d)), nil
+	}
+	return slices.ContainsFunc(ownKeys(&b), func(own []byte) bool { return bytes.Equal(own, key) }), nil
+}
+
+// idOf is the event that an index key stands for.
+func idOf(key, value []byte) (id nip90.ID, ok bool) {
+	at := len(key) - idLen
+	switch key[0] {
+	case tabTag:
+		at -= kindLen
+	case tabReplace:
+		key, at = value, timeLen
+		if len(value) != placeLen {
+			return id, false
+		}
+	}
+	if at < 1 {
+		return id, false
+	}
+	copy(id[:], key[at:])
+	return id, true
+}
+
 func (v *verifier) factRows() error {
 	var inner error
 	err := v.r.Scan([]byte{tabFact}, nil, func(key, value []byte) bool {
+		v.seen.Facts++
 		if len(value) > MaxFactBytes || len(key) != 1+idLen {
 			return v.fault("fact key %x: %d bytes", key, len(value))
 		}

@@ -206,11 +206,18 @@ func (w *writer) periodic() {
 }
 
 func (w *writer) begin() error {
-	if !w.s.fresh {
-		return nil
-	}
 	g := w.s.newGroup(1)
-	g.over.set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+	if w.s.fresh {
+		g.over.set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+	}
+	if w.s.o.BlindKeys && w.s.blinder == nil {
+		b, err := newBlinder(g.version + 1)
+		if err != nil {
+			return err
+		}
+		g.over.set(blindKey, b.encode())
+		w.s.blinder = b
+	}
 	return w.publish(g, nil)
 }
 

@@ -166,7 +166,11 @@ func TestAPI_WhatAStrangerSendsIsNeverAFault(t *testing.T) {
 		"/api/v1/jobs?state=sideways", "/api/v1/jobs?payment=maybe", "/api/v1/jobs?kind=-1", "/api/v1/jobs?kind=70000", "/api/v1/jobs?provider=me",
 		"/api/v1/jobs?customer=note1", "/api/v1/jobs?for=%ff", "/api/v1/jobs?since=-5", "/api/v1/jobs?since=99999999999999999999", "/api/v1/jobs?cursor=" + strings.Repeat("A", 2000),
 		"/api/v1/handlers?online=maybe", "/api/v1/handlers?sort=size", "/api/v1/handlers?cursor=%22", "/api/v1/handlers?q=" + strings.Repeat("x", 300),
-		"/api/v1/stats?window=2h", "/api/v1/stats?window=1h&since=5", "/api/v1/stats?since=10&until=5", "/api/v1/nothing", "/api/", "/nothing", "/docs", "/schemas/x.json",
+		"/api/v1/stats?window=2h", "/api/v1/stats?window=1h&since=5", "/api/v1/stats?since=10&until=5", "/api/v1/nothing", "/api/", "/nothing", "/api/v1/jobs/xyz/graph", "/api/v1/events/%ff", "/api/v1/events/npub1",
+		"/api/v1/handlers/x", "/api/v1/handlers/31990:", "/api/v1/providers/x", "/api/v1/providers/note1/check", "/api/v1/providers/%00/up",
+		"/api/v1/providers/" + strings.Repeat("1", 64), "/api/v1/providers?sort=size", "/api/v1/kinds/x", "/api/v1/kinds/-1", "/api/v1/kinds/99999", "/api/v1/kinds/6050",
+		"/api/v1/kinds?window=2h", "/api/v1/kinds?limit=0", "/api/v1/stats?exclude_kind=x", "/api/v1/export?kind=x", "/api/v1/stream?topics=x", "/api/v1/jobs?format=xml",
+		"/api/v1/jobs?encrypted=maybe", "/api/v1/jobs?q=" + strings.Repeat("x", 300), "/schemas/x.json",
 	} {
 		t.Run(target[:min(len(target), 60)], func(t *testing.T) {
 			resp := r.do(http.MethodGet, target)
@@ -340,7 +344,7 @@ func TestOpenAPI_ListsThePaths(t *testing.T) {
 		}
 	}
 	request, _, _ := r.story()
-	for name, target := range map[string]string{"Thread": "/api/v1/jobs/" + request, "Stats": "/api/v1/stats"} {
+	for name, target := range map[string]string{"Thread": "/api/v1/jobs/" + request, "WindowStats": "/api/v1/stats"} {
 		var answer map[string]json.RawMessage
 		r.get(target, http.StatusOK, &answer)
 		for field := range answer {

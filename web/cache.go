@@ -16,19 +16,35 @@ func tagged(next http.Handler) http.Handler {
 		h.Set("Access-Control-Expose-Headers", "ETag, Link, Retry-After")
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
+			if r.URL.Path == streamPath || r.URL.Path == exportPath {
+				next.ServeHTTP(w, r) // it has no end that could be waited for
+				return
+			}
 		case http.MethodOptions:
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "If-None-Match, Content-Type")
+			h.Set("Access-Control-Allow-Headers", "If-None-Match, Content-Type, Last-Event-ID")
 			h.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return
+		case http.MethodPost:
+			if r.URL.Path == lintPath {
+				h.Set("Cache-Control", "no-store")
+				next.ServeHTTP(w, r)
+				return
+			}
+			fallthrough
 		default:
 			h.Set("Allow", "GET, HEAD, OPTIONS")
 			problem(w, http.StatusMethodNotAllowed, "this can only be read")
 			return
 		}
+		if r.URL.Path == lintPath {
+			h.Set("Allow", "POST, OPTIONS")
+			problem(w, http.StatusMethodNotAllowed, "send an event with POST")
+			return
+		}
 		held := &heldAnswer{header: h, status: http.StatusOK}
-		next.ServeHTTP(held, r)
+		next.ServeHTTP(held, withGet(r))
 		if held.status == http.StatusOK {
 			sum := sha256.Sum256(held.body.Bytes())
 			tag := `"` + hex.EncodeToString(sum[:16]) + `"`
@@ -45,6 +61,16 @@ func tagged(next http.Handler) http.Handler {
 			_, _ = w.Write(held.body.Bytes()) // whoever asked may be gone
 		}
 	})
+}
+
+// withGet lets HEAD be answered as GET is: its answer is held, and its body left out.
+func withGet(r *http.Request) *http.Request {
+	if r.Method != http.MethodHead {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Method = http.MethodGet
+	return r
 }
 
 // matchesTag implements the weak comparison of If-None-Match. RFC 9110 section 13.1.2.

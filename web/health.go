@@ -7,7 +7,7 @@ import (
 )
 
 // health adds what a supervisor asks. Upstreams do not count: a hub without any still serves what it has.
-func (s *site) health(mux *http.ServeMux) {
+func (s *Site) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.d.Ready(); err != nil {

@@ -40,30 +40,49 @@ type overview struct {
 	Live      int
 }
 
-// lastOverview keeps the overview for a moment, so that a crowd costs one reading a second.
+// lastOverview keeps the overview for a moment, so that a crowd costs one reading a second. It is let go at once when
+// something was deleted that it may show.
 type lastOverview struct {
-	mu sync.Mutex // guards below
-	at time.Time
-	o  *overview
+	mu   sync.Mutex // guards below
+	at   time.Time
+	loss uint64
+	o    *overview
 }
 
-func (l *lastOverview) get(now time.Time) *overview {
+func (l *lastOverview) get(now time.Time, loss uint64) *overview {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.o == nil || now.Sub(l.at) >= overviewFor {
+	if l.o == nil || l.loss != loss || now.Sub(l.at) >= overviewFor {
 		return nil
 	}
 	return l.o
 }
 
-func (l *lastOverview) set(at time.Time, o *overview) {
+func (l *lastOverview) set(at time.Time, loss uint64, o *overview) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.at, l.o = at, o
+	l.at, l.loss, l.o = at, loss, o
+}
+
+// loss stands for what was deleted so far: it changes when that does. Without a Watch that hears of commits it changes
+// with each of them.
+func (s *Site) loss() uint64 {
+	if s.fed {
+		return s.d.Watch.Loss()
+	}
+	version := uint64(0)
+	err := s.d.View(func(r store.Reader) error {
+		version = r.Version()
+		return nil
+	})
+	if err != nil {
+		s.d.Log.Warn("store cannot be viewed", "err", err)
+	}
+	return version
 }
 
 // pages adds the first page, its style sheet, and an answer for every other path.
-func (s *site) pages(mux *http.ServeMux) {
+func (s *Site) pages(mux *http.ServeMux) {
 	page := template.Must(template.New("page.html").Funcs(s.words()).ParseFS(assets, "assets/page.html"))
 	style, err := assets.ReadFile("assets/style.css")
 	if err != nil {
@@ -99,9 +118,9 @@ func (s *site) pages(mux *http.ServeMux) {
 }
 
 // overview reads what the first page shows, at most once a second however many ask.
-func (s *site) overview(ctx context.Context) (*overview, error) {
+func (s *Site) overview(ctx context.Context) (*overview, error) {
 	now := s.d.Now()
-	if o := s.last.get(now); o != nil {
+	if o := s.last.get(now, s.loss()); o != nil {
 		return o, nil
 	}
 	select {
@@ -110,7 +129,8 @@ func (s *site) overview(ctx context.Context) (*overview, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if o := s.last.get(now); o != nil {
+	loss := s.loss() // before the reading: what is deleted during it may be in there
+	if o := s.last.get(now, loss); o != nil {
 		return o, nil
 	}
 	o := &overview{Now: now, Name: s.d.Name, About: s.d.Description, Version: s.d.Version, Upstreams: s.d.Upstreams()}
@@ -121,7 +141,7 @@ func (s *site) overview(ctx context.Context) (*overview, error) {
 	}
 	err := s.view(ctx, func(r store.Reader) error {
 		var err error
-		if o.Stats, err = s.d.Index.Stats(r, windowStart("24h", now), now.Unix(), now.Unix()); err != nil {
+		if o.Stats, err = s.d.Index.Stats(r, index.StatsQuery{Since: windowStart("24h", now), Until: now.Unix(), Now: now.Unix()}); err != nil {
 			return err
 		}
 		jobs, err := s.d.Index.Threads(r, index.ThreadQuery{Limit: overviewJobs, Now: now.Unix()})
@@ -139,7 +159,7 @@ func (s *site) overview(ctx context.Context) (*overview, error) {
 	for i := range o.Jobs {
 		s.veil(&o.Jobs[i])
 	}
-	s.last.set(now, o)
+	s.last.set(now, loss, o)
 	return o, nil
 }
 
@@ -160,7 +180,7 @@ func hostname(host string) bool {
 }
 
 // relayURL is where to point a client: as configured, or as this browser came here.
-func (s *site) relayURL(r *http.Request) string {
+func (s *Site) relayURL(r *http.Request) string {
 	switch {
 	case s.d.RelayURL != "":
 		return s.d.RelayURL
@@ -173,7 +193,7 @@ func (s *site) relayURL(r *http.Request) string {
 }
 
 // words are the functions of the templates.
-func (s *site) words() template.FuncMap {
+func (s *Site) words() template.FuncMap {
 	return template.FuncMap{
 		"summary": func(text string) string {
 			if s.o.Inputs == InputsShow {

@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"dvmrelay/store"
 
@@ -75,7 +74,7 @@ func TestPage_IsReadAnewAfterAMoment(t *testing.T) {
 	if again := read(t, r.do(http.MethodGet, "/")); again != first {
 		t.Error("within the same second the page was read twice")
 	}
-	r.now = r.now.Add(2 * time.Second)
+	r.clock.Add(2)
 	if again := read(t, r.do(http.MethodGet, "/")); !strings.Contains(again, "a red") {
 		t.Error("after two seconds the new job is not there")
 	}

@@ -34,7 +34,7 @@ type unseen struct {
 	Watched []Watched `json:"watched"`
 }
 
-func (s *site) unseen(detail string) error {
+func (s *Site) unseen(detail string) error {
 	e := &unseen{ErrorModel: huma.ErrorModel{Title: http.StatusText(http.StatusNotFound), Status: http.StatusNotFound, Detail: detail}, Watched: []Watched{}}
 	for _, u := range s.d.Upstreams() {
 		e.Watched = append(e.Watched, Watched{URL: u.URL, State: u.State, HeardSince: u.HeardSince})
@@ -43,13 +43,15 @@ func (s *site) unseen(detail string) error {
 }
 
 // failed gives an error its place in HTTP. What a stranger can cause is 4xx; the store's own trouble is logged, not told.
-func (s *site) failed(err error) error {
+func (s *Site) failed(err error) error {
 	var told huma.StatusError
 	switch {
 	case errors.As(err, &told):
 		return err
 	case errors.Is(err, index.ErrCursor):
 		return huma.Error400BadRequest("cursor: " + index.ErrCursor.Error())
+	case errors.Is(err, index.ErrQuery):
+		return huma.Error400BadRequest("a parameter is none of the values that can be asked for")
 	case errors.Is(err, errBusy), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("busy, try again in a moment"), http.Header{"Retry-After": {"2"}})
 	}
@@ -58,7 +60,7 @@ func (s *site) failed(err error) error {
 }
 
 // view reads the store when there is room for one more reader.
-func (s *site) view(ctx context.Context, fn func(store.Reader) error) error {
+func (s *Site) view(ctx context.Context, fn func(store.Reader) error) error {
 	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
 	select {

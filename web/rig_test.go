@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,8 +25,9 @@ type rig struct {
 	t     *testing.T
 	store *storetest.Running
 	index *index.Index
-	site  http.Handler
-	now   time.Time
+	site  *Site
+	fed   atomic.Pointer[index.Watch] // told of commits
+	clock atomic.Int64                // unix seconds
 }
 
 var testUpstreams = []Upstream{
@@ -35,12 +37,16 @@ var testUpstreams = []Upstream{
 
 func newRig(t *testing.T, o Options, change ...func(*Deps)) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Unix(1_700_000_100, 0)}
-	clock := func() time.Time { return r.now }
+	r := &rig{t: t}
+	r.clock.Store(1_700_000_100)
+	clock := r.now
 	r.index = index.New(index.Options{KeepCustomer: true, Now: clock})
-	r.store = storetest.Open(t, storetest.With(func(so *store.Options) { so.Indexer, so.Now = r.index, clock }))
+	r.fed.Store(index.NewWatch(index.WatchOptions{Now: clock, Beat: time.Millisecond}))
+	r.store = storetest.Open(t, storetest.With(func(so *store.Options) {
+		so.Indexer, so.Now, so.Committed = r.index, clock, r.committed
+	}), storetest.Check(r.index.Check))
 	d := Deps{
-		View: r.store.View, Index: r.index, Now: clock, Name: "hub", Version: "test",
+		View: r.store.View, Index: r.index, Now: clock, Name: "hub", Version: "test", Watch: r.fed.Load(),
 		Upstreams: func() []Upstream { return append([]Upstream(nil), testUpstreams...) },
 	}
 	for _, c := range change {
@@ -49,6 +55,10 @@ func newRig(t *testing.T, o Options, change ...func(*Deps)) *rig {
 	r.site = New(o, d)
 	return r
 }
+
+func (r *rig) committed(version uint64, cs []store.Commit) { r.fed.Load().Committed(version, cs) }
+
+func (r *rig) now() time.Time { return time.Unix(r.clock.Load(), 0) }
 
 func (r *rig) put(kind int, at int64, key, content string, tags ...nostr.Tag) string {
 	r.t.Helper()
@@ -74,7 +84,7 @@ func (r *rig) real() (ids []string) {
 		if err := json.Unmarshal(lines.Bytes(), &evt); err != nil {
 			r.t.Fatal(err)
 		}
-		p, err := nip90.Open(&evt, []byte(lines.Text()), nip90.DoorImport, r.now)
+		p, err := nip90.Open(&evt, []byte(lines.Text()), nip90.DoorImport, r.now())
 		if err != nil {
 			r.t.Fatal(err)
 		}

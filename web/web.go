@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"dvmrelay/index"
@@ -52,6 +53,7 @@ type Upstream struct {
 	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events by reason."`
 	Connects    uint64            `json:"connects" doc:"Connections made since the relay started."`
 	Backfill    *Backfill         `json:"backfill,omitempty"`
+	Gaps        []index.Gap       `json:"gaps" doc:"When it was not heard, the newest few."`
 }
 
 // Backfill is how far the past of an upstream was read.
@@ -68,8 +70,13 @@ type Deps struct {
 	Upstreams func() []Upstream
 	// Ready is nil once the relay serves.
 	Ready func() error
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Watch is fed by the store's commits; without it a stream tells of upstreams and statistics only.
+	Watch *index.Watch
+	// Address names who asks, so that streams can be bounded for each; exempt from that when it is empty. When nil, the
+	// peer's address is taken, or what a proxy on this machine names.
+	Address func(*http.Request) string
+	Now     func() time.Time
+	Log     *slog.Logger
 	// AuthEncrypted keeps encrypted jobs and their answers for those they concern. Nobody proves a key here, so of them
 	// facts alone are shown.
 	AuthEncrypted bool
@@ -87,8 +94,9 @@ const (
 	maxWait = 3 * time.Second
 )
 
-// New makes the handler of the relay's port for everything that is neither websocket nor NIP-11 nor NIP-86.
-func New(o Options, d Deps) http.Handler {
+// New makes the handler of the relay's port for everything that is neither websocket nor NIP-11 nor NIP-86. Its streams
+// are served while Run runs.
+func New(o Options, d Deps) *Site {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -107,21 +115,39 @@ func New(o Options, d Deps) http.Handler {
 	if d.AuthEncrypted {
 		d.Index = d.Index.WithoutSealed()
 	}
-	s := &site{o: o, d: d, busy: make(chan struct{}, maxBusy), fresh: make(chan struct{}, 1)}
+	if d.Address == nil {
+		d.Address = address
+	}
+	s := &Site{o: o, d: d, busy: make(chan struct{}, maxBusy), fresh: make(chan struct{}, 1), fed: d.Watch != nil}
+	if d.Watch == nil {
+		s.d.Watch = index.NewWatch(index.WatchOptions{Now: d.Now})
+	}
+	s.streams.init()
 	mux := http.NewServeMux()
 	s.api(mux)
 	s.health(mux)
 	s.pages(mux)
-	return secured(s.recovered(mux))
+	s.handler = secured(s.recovered(mux))
+	return s
 }
 
-type site struct {
-	o     Options
-	d     Deps
-	busy  chan struct{}
-	fresh chan struct{} // held by whoever reads the overview anew
-	last  lastOverview
+// Site is the web door of the relay's port. It is safe for concurrent use.
+type Site struct {
+	o       Options
+	d       Deps
+	handler http.Handler
+	busy    chan struct{}
+	fresh   chan struct{} // held by whoever reads the overview anew
+	fed     bool          // the Watch hears of commits
+	last    lastOverview
+	streams streams
+
+	mu   sync.Mutex    // guards below
+	runs chan struct{} // closed when Run ends; nil while it does not run
 }
+
+// ServeHTTP implements http.Handler.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // errBusy means that too many requests read the store already.
 var errBusy = errors.New("busy, try again")
@@ -138,7 +164,7 @@ func secured(next http.Handler) http.Handler {
 }
 
 // recovered turns a panic into an answer, so that one request takes nothing else along.
-func (s *site) recovered(next http.Handler) http.Handler {
+func (s *Site) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"dvmrelay/bench"
@@ -9,7 +10,8 @@ import (
 // benchCmd is `bench`.
 type benchCmd struct {
 	URL      string        `arg:"" help:"The relay, ws:// or wss://, on this machine."`
-	Phases   []string      `help:"Parts to run: ingest, query, paced, burst, idle." placeholder:"PART"`
+	Phases   []string      `help:"Parts to run: ingest, query, paced, burst, idle; or views alone, which reads the API and searches of a relay with any events." placeholder:"PART"`
+	Rounds   int           `help:"Times that each view is asked for." default:"200"`
 	Events   int           `help:"Stored events." default:"50000"`
 	Fanout   int           `help:"Live events of each live part." default:"6000"`
 	Seed     int64         `help:"The same seed and end make the same events." default:"1"`
@@ -32,6 +34,10 @@ type benchCmd struct {
 
 // Run measures the relay; wrong answers make it fail.
 func (c *benchCmd) Run(k *call) error {
+	if slices.Equal(c.Phases, []string{"views"}) {
+		_, err := bench.Views(k.ctx, bench.ViewsOptions{URL: c.URL, Rounds: c.Rounds, Seed: c.Seed, JSON: c.JSON}, k.std.out)
+		return err
+	}
 	o := bench.Defaults(c.URL)
 	for _, p := range c.Phases {
 		o.Phases = append(o.Phases, bench.Phase(p))

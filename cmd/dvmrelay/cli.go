@@ -21,6 +21,8 @@ type cli struct {
 	Thread      threadCmd   `cmd:"" help:"Show a job from any id in it."`
 	Handlers    handlersCmd `cmd:"" help:"Show the NIP-89 handlers known here."`
 	Stats       statsCmd    `cmd:"" help:"Show counts for a window of time."`
+	Reindex     reindexCmd  `cmd:"" help:"Read all facts anew and build the index again."`
+	Verify      verifyCmd   `cmd:"" help:"Hold store and index to their invariants; changes nothing."`
 	Bench       benchCmd    `cmd:"" help:"Measure a relay with job traffic and check every answer."`
 	Version     versionCmd  `cmd:"" help:"Print the version."`
 }

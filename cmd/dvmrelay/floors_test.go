@@ -24,6 +24,7 @@ var floorOf = map[string]int{
 	"mirror":          3,
 	"policies":        3,
 	"index":           3,
+	"index/month":     4,
 	"store":           4,
 	"store/storetest": 3,
 	"nip90":           5,

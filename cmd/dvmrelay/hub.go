@@ -29,27 +29,38 @@ type hub struct {
 	rules  *policies.Set
 	relay  *relay.Relay
 	mirror *mirror.Mirror
+	ledger *mirror.Ledger
+	watch  *index.Watch
+	site   *web.Site
 	ready  atomic.Bool // the store runs and the doors are open
 }
 
 // openHub opens the store and joins the parts over it. Close it when it has run.
 func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	h := &hub{cfg: cfg, log: log}
-	cfg.Index.Now = time.Now
-	h.index = index.New(cfg.Index)
+	heard := &listening{}
+	cfg.Index.Now, cfg.Index.Listening, cfg.Index.URL = time.Now, heard, cfg.Relay.URL
+	cfg.Index.Inputs = cfg.Web.Inputs
+	h.index, h.watch = index.New(cfg.Index), index.NewWatch(index.WatchOptions{})
 	var err error
 	if h.rules, err = policies.New(cfg.Rules(), policies.Deps{Standing: policies.View(h.known)}); err != nil {
 		return nil, err
 	}
 	cfg.Store.Log, cfg.Store.Indexer = log, h.index
+	cfg.Store.BlindKeys = !cfg.Index.KeepCustomer
 	cfg.Store.Admit = func(t store.Txn, p *nip90.Parsed) error { return h.rules.Admit(h.index.Known(t), p) }
-	cfg.Store.Committed = func(version uint64, cs []store.Commit) { h.relay.Committed(version, cs) }
+	cfg.Store.Committed = func(version uint64, cs []store.Commit) {
+		h.relay.Committed(version, cs)
+		h.watch.Committed(version, cs)
+	}
 	if h.store, err = store.Open(cfg.Store); err != nil {
 		if errors.Is(err, store.ErrLocked) {
 			err = &coded{exitLocked, err}
 		}
 		return nil, err
 	}
+	h.ledger = mirror.NewLedger(h.store, nil, log)
+	heard.ledger = h.ledger
 	if err := h.join(); err != nil {
 		return nil, errors.Join(err, h.store.Close())
 	}
@@ -58,16 +69,16 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 
 // join makes what stands on the store.
 func (h *hub) join() (err error) {
-	site := web.New(h.cfg.Web, web.Deps{
-		View: h.store.View, Index: h.index, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
+	h.site = web.New(h.cfg.Web, web.Deps{
+		View: h.store.View, Index: h.index, Watch: h.watch, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
-	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: site})
+	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}
-	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds = h.log, h.mirrored()
+	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	return nil
 }
@@ -104,7 +115,7 @@ func (h *hub) readiness(ctx context.Context) error {
 	return nil
 }
 
-// mend finishes what an earlier run of the index left undone, then waits for the end. The store must be running.
+// mend finishes what an earlier run of the index left undone, then tends the index until the end. The store must be running.
 func (h *hub) mend(ctx context.Context) error {
 	var unfinished bool
 	err := h.store.View(func(r store.Reader) (err error) {
@@ -123,6 +134,10 @@ func (h *hub) mend(ctx context.Context) error {
 		h.log.Warn("index not finished: disk full; what there is, is served", "err", err)
 	case err != nil && ctx.Err() == nil:
 		return err
+	}
+	err = h.index.Tend(ctx, h.store.View)
+	if err != nil && ctx.Err() == nil {
+		h.log.Warn("figures of providers are worked out when somebody asks", "err", err)
 	}
 	<-ctx.Done()
 	return nil
@@ -153,6 +168,10 @@ func (h *hub) upstreams() []web.Upstream {
 		}
 		if u.Backfill != nil {
 			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}
+		}
+		up.Gaps = make([]index.Gap, 0, len(u.Gaps))
+		for _, g := range u.Gaps {
+			up.Gaps = append(up.Gaps, index.Gap(g))
 		}
 		out = append(out, up)
 	}

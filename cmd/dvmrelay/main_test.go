@@ -45,6 +45,9 @@ func TestStories(t *testing.T) {
 			"same":     cmdSame,
 			"threads":  cmdThreads,
 			"sign":     cmdSign,
+			"damage":   cmdDamage,
+			"older":    cmdOlder,
+			"dump":     cmdDump,
 		},
 	})
 }

@@ -75,6 +75,7 @@ func (s *server) run(ctx context.Context) error {
 		{"memory", boundMemory(s.call.operatorLimitsMemory())},
 		{"store", s.store.Run},
 		{"index", s.mend},
+		{"ledger", s.ledger.Run},
 		{"relay", s.relay.Run},
 		{"mirror", s.mirror.Run},
 		{"control", func(ctx context.Context) error {
@@ -89,7 +90,9 @@ func (s *server) run(ctx context.Context) error {
 		}
 		stages = append(stages, httpStage("ops", ops, &http.Server{Handler: s.ops(), ReadHeaderTimeout: 10 * time.Second}))
 	}
-	stages = append(stages, httpStage("http", public, relay.Server(s.cfg.Relay, s.relay.Handler(), s.log)), stage{"readiness", s.readiness})
+	stages = append(stages, httpStage("http", public, relay.Server(s.cfg.Relay, s.relay.Handler(), s.log)),
+		// Above the doors, so that streams end before requests are waited for.
+		stage{"streams", s.site.Run}, stage{"readiness", s.readiness})
 	s.greet(public.Addr())
 	err = runStages(ctx, stages)
 	s.log.Info("stopped")
@@ -120,7 +123,7 @@ func httpStage(name string, l net.Listener, srv *http.Server) stage {
 func (s *server) ops() http.Handler {
 	return web.Ops(web.OpsDeps{
 		Store: s.store.Stats, StoreHealth: s.store.Health, Sync: s.cfg.Store.Sync,
-		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay)}, Version: release,
+		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), s.site}, Version: release,
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"dvmrelay/nip90"
+
 	"github.com/nbd-wtf/go-nostr"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -147,7 +149,7 @@ func kindList(from, to int) string {
 }
 
 // cmdSign makes the events of one job with fresh keys and writes them as JSON lines: sign FILE. The request's id becomes
-// $JOB.
+// $JOB, that of the result $RESULT, its author $PROVIDER; $NOTE and $NEVENT name the feedback.
 func cmdSign(ts *testscript.TestScript, _ bool, args []string) {
 	customer, provider := nostr.GeneratePrivateKey(), nostr.GeneratePrivateKey()
 	key, err := nostr.GetPublicKey(customer)
@@ -164,5 +166,10 @@ func cmdSign(ts *testscript.TestScript, _ bool, args []string) {
 		lines = append(lines, evt.String())
 	}
 	ts.Setenv("JOB", request.ID)
+	ts.Setenv("RESULT", result.ID)
+	ts.Setenv("PROVIDER", result.PubKey)
+	id, _ := nip90.ParseID(feedback.ID)
+	ts.Setenv("NOTE", nip90.Note(id))
+	ts.Setenv("NEVENT", nip90.Nevent(id, nip90.PubKey{}, feedback.Kind, "wss://relay.example"))
 	writeFile(ts, args[0], strings.Join(lines, "\n")+"\n")
 }

@@ -8,20 +8,27 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
-	"strconv"
 	"time"
 
 	"dvmrelay/control"
+	"dvmrelay/store"
 	"dvmrelay/wire"
 
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// withVerbs calls fn with the relay that runs on the data directory, or with the store itself when none runs. Writing
-// verbs need the parts that write.
-func (c *call) withVerbs(writes bool, fn func(context.Context, control.Verbs) error) error {
+// needs says what a verb wants of the parts when no relay runs.
+type needs int
+
+const (
+	reads   needs = iota // a view of the store
+	writes               // every part that an event passes
+	rebuilt              // the store's writer and nothing that folds beside it
+)
+
+// withVerbs calls fn with the relay that runs on the data directory, or with the store itself when none runs.
+func (c *call) withVerbs(need needs, fn func(context.Context, control.Verbs) error) error {
 	client, err := control.Dial(c.ctx, c.dataDir())
 	if err == nil {
 		defer client.Close()
@@ -30,7 +37,7 @@ func (c *call) withVerbs(writes bool, fn func(context.Context, control.Verbs) er
 	if !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
-	if !writes {
+	if need != writes {
 		if _, err := os.Stat(c.dataDir()); err != nil {
 			return fmt.Errorf("no data directory: %w", err)
 		}
@@ -48,24 +55,42 @@ func (c *call) withVerbs(writes bool, fn func(context.Context, control.Verbs) er
 	level.Set(max(level.Level(), slog.LevelWarn))
 	h, err := openHub(cfg, log)
 	if err != nil {
-		return err
+		return &openError{err}
 	}
-	if !writes {
+	if need == reads {
+		h.warnUnfinished()
 		return errors.Join(verbError(fn(c.ctx, h.local())), h.close())
 	}
-	ctx, done := context.WithCancel(c.ctx)
+	return errors.Join(h.perform(c.ctx, need, fn), h.close())
+}
+
+// perform runs the parts that a verb needs while it lasts.
+func (h *hub) perform(ctx context.Context, need needs, fn func(context.Context, control.Verbs) error) error {
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	stages := []stage{{"store", h.store.Run}}
+	if need == writes {
+		stages = append(stages, stage{"index", h.mend}, stage{"relay", h.relay.Run})
+	}
 	var verb error
-	err = runStages(ctx, []stage{
-		{"store", h.store.Run},
-		{"index", h.mend},
-		{"relay", h.relay.Run},
-		{"command", func(context.Context) error {
-			defer done()
-			verb = fn(ctx, h.local())
-			return nil
-		}},
+	err := runStages(ctx, append(stages, stage{"command", func(context.Context) error {
+		defer done()
+		verb = fn(ctx, h.local())
+		return nil
+	}}))
+	return errors.Join(verbError(verb), err)
+}
+
+// warnUnfinished says when views are not whole, and how they get so.
+func (h *hub) warnUnfinished() {
+	var unfinished bool
+	err := h.store.View(func(r store.Reader) (err error) {
+		unfinished, err = h.index.Unfinished(r)
+		return err
 	})
-	return errors.Join(verbError(verb), err, h.close())
+	if err != nil || unfinished {
+		h.log.Warn("index was left unfinished, views are incomplete; serve or reindex finishes it", "err", err)
+	}
 }
 
 // verbError gives an error of a verb its exit status.
@@ -74,73 +99,6 @@ func verbError(err error) error {
 		return &coded{exitUsage, err}
 	}
 	return err
-}
-
-// threadCmd is `thread`.
-type threadCmd struct {
-	ID   string `arg:"" help:"Any id in the job: hex, note or nevent."`
-	JSON bool   `name:"json" help:"Print JSON."`
-}
-
-// Run prints a job.
-func (c *threadCmd) Run(k *call) error {
-	return k.withVerbs(false, func(ctx context.Context, v control.Verbs) error {
-		raw, err := v.Thread(ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		return printView(k.std.out, raw, c.JSON, printThread)
-	})
-}
-
-// handlersCmd is `handlers`.
-type handlersCmd struct {
-	Kind   int    `help:"Only handlers of this job kind."`
-	Online bool   `help:"Only handlers with a recent heartbeat."`
-	Search string `help:"Words in name or description." placeholder:"WORDS" name:"q"`
-	Limit  int    `help:"At most so many." default:"200"`
-	JSON   bool   `name:"json" help:"Print JSON lines."`
-}
-
-// Run prints handlers.
-func (c *handlersCmd) Run(k *call) error {
-	q := url.Values{"limit": {strconv.Itoa(c.Limit)}}
-	if c.Kind != 0 {
-		q.Set("kind", strconv.Itoa(c.Kind))
-	}
-	if c.Online {
-		q.Set("online", "true")
-	}
-	if c.Search != "" {
-		q.Set("q", c.Search)
-	}
-	return k.withVerbs(false, func(ctx context.Context, v control.Verbs) error {
-		raw, err := v.Handlers(ctx, q)
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printItems(k.std.out, raw)
-		}
-		return printView(k.std.out, raw, false, printHandlers)
-	})
-}
-
-// statsCmd is `stats`.
-type statsCmd struct {
-	Window string `help:"1h, 24h, 7d, 30d or all." default:"24h"`
-	JSON   bool   `name:"json" help:"Print JSON."`
-}
-
-// Run prints counts.
-func (c *statsCmd) Run(k *call) error {
-	return k.withVerbs(false, func(ctx context.Context, v control.Verbs) error {
-		raw, err := v.Stats(ctx, url.Values{"window": {c.Window}})
-		if err != nil {
-			return err
-		}
-		return printView(k.std.out, raw, c.JSON, printStats)
-	})
 }
 
 // importCmd is `import`.
@@ -163,7 +121,7 @@ func (c *importCmd) Run(k *call) error {
 			fmt.Fprintf(k.std.err, "\r%d read, %d stored", r.Read, r.Stored)
 		}
 	}
-	return k.withVerbs(true, func(ctx context.Context, v control.Verbs) error {
+	return k.withVerbs(writes, func(ctx context.Context, v control.Verbs) error {
 		report, err := v.Import(ctx, in, progress)
 		if !told.IsZero() {
 			fmt.Fprintln(k.std.err)
@@ -199,7 +157,7 @@ func (c *exportCmd) Run(k *call) error {
 	if err != nil {
 		return &coded{exitUsage, err}
 	}
-	return k.withVerbs(false, func(ctx context.Context, v control.Verbs) error {
+	return k.withVerbs(reads, func(ctx context.Context, v control.Verbs) error {
 		w := bufio.NewWriterSize(k.std.out, 1<<16)
 		return errors.Join(v.Export(ctx, f, w), w.Flush())
 	})

@@ -44,6 +44,26 @@ export function result(who, job, content) {
   )
 }
 
+// receipt is the zap receipt of a wallet; it names only the event that is paid, as when somebody zaps a result.
+export function receipt(wallet, customer, paid) {
+  const zap = { kind: 9734, pubkey: customer.pubkey, content: '', tags: [['e', paid.id], ['p', paid.pubkey]] }
+  return finalizeEvent(
+    {
+      kind: 9735,
+      created_at: now(),
+      content: '',
+      tags: [
+        ['p', paid.pubkey],
+        ['P', customer.pubkey],
+        ['e', paid.id],
+        ['bolt11', 'lnbc210n1' + 'q'.repeat(120)],
+        ['description', JSON.stringify(zap)],
+      ],
+    },
+    wallet.secret,
+  )
+}
+
 // live subscribes, waits for EOSE and returns the events seen, and a way to wait for one.
 export async function live(relay, filters) {
   const events = []
@@ -106,3 +126,6 @@ export function refusal(relay, filters) {
 
 // portable is the thread of a job for relays and libraries without search.
 export const portable = job => [{ ids: [job] }, { '#e': [job] }, { '#i': [job] }]
+
+// money is its second step: what pays the answers.
+export const money = answers => [{ kinds: [9735, 9321], '#e': answers }]

@@ -19,17 +19,46 @@ type Filter struct {
 	// Threads wants the events of these threads: those with one of them among their roots, and those themselves. When an
 	// event named here arrives and belongs to another thread, that thread is followed from then on.
 	Threads []nip90.ID
+	// Job wants the events of jobs like this.
+	Job *Job
 	// Extra, if not nil, is asked last. It is called while the index is locked for matching: it must be quick, must not
 	// block and must not call the index.
 	Extra func(Event) bool
 }
 
-// Values counts the values in filters: ids, authors, kinds, tag values and threads.
+// Job is what is asked of the job that an event belongs to; zero fields ask nothing. One that asks nothing at all matches
+// events of no job too, and only sees to it that Event.Jobs is filled in for Extra.
+type Job struct {
+	Provider  nip90.PubKey // has answered it
+	Customer  nip90.PubKey
+	Kind      int // of the request
+	Encrypted *bool
+}
+
+func (j *Job) matches(e *Event) bool {
+	if *j == (Job{}) {
+		return true
+	}
+	for i := range e.Jobs {
+		o := &e.Jobs[i]
+		if (j.Customer.IsZero() || j.Customer == o.Customer) && (j.Kind == 0 || j.Kind == o.Kind) &&
+			(j.Encrypted == nil || *j.Encrypted == o.Encrypted) &&
+			(j.Provider.IsZero() || slices.Contains(o.Providers, j.Provider)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Values counts the values in filters: ids, authors, kinds, tag values, threads, and what is asked of jobs as one.
 func Values(filters []Filter) int {
 	n := 0
 	for i := range filters {
 		f := &filters[i]
 		n += len(f.IDs) + len(f.Authors) + len(f.Kinds) + len(f.Threads)
+		if f.Job != nil {
+			n++
+		}
 		for _, values := range f.Tags {
 			n += len(values)
 		}
@@ -45,6 +74,7 @@ type matcher struct {
 	authors      exactSet
 	threads      exactSet
 	tags         []tagSet
+	job          *Job
 	extra        func(Event) bool
 }
 
@@ -70,6 +100,10 @@ func compile(f *Filter) (*matcher, error) {
 	}
 	if f.Until != nil {
 		m.until = int64(*f.Until)
+	}
+	if f.Job != nil {
+		job := *f.Job
+		m.job = &job
 	}
 	possible := m.since <= m.until
 	for _, list := range []struct {
@@ -97,7 +131,7 @@ func compile(f *Filter) (*matcher, error) {
 	}
 	possible = possible && (f.Kinds == nil || m.kinds.set)
 	for name, values := range f.Tags {
-		if len(name) != 1 || name[0] >= hashed || name[0] <= dimAuthor {
+		if len(name) != 1 || name[0] >= hashed || name[0] <= dimLast {
 			return nil, fmt.Errorf("%w: tag %q is not one letter", ErrUnreadable, name)
 		}
 		if values == nil {
@@ -155,7 +189,8 @@ func (e *entry) matches(v *view) bool {
 		e.kinds.set && !e.kinds.has(p.Event.Kind) ||
 		e.ids.set && !e.ids.has(p.ID) ||
 		e.authors.set && !e.authors.has(p.Author) ||
-		e.threads.set && !e.inThreads(&v.event) {
+		e.threads.set && !e.inThreads(&v.event) ||
+		e.job != nil && !e.job.matches(&v.event) {
 		return false
 	}
 	for i := range e.tags {

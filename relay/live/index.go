@@ -29,7 +29,17 @@ type Sink interface {
 type Event struct {
 	Parsed  *nip90.Parsed
 	Roots   []nip90.ID // the threads that it belongs to; empty for none
+	Jobs    []JobNote  // what those threads are; may be left out while NeedsJobs is false
 	Version uint64     // the store's version that first shows it
+}
+
+// JobNote is what can be asked of a job. Nothing is noted of a thread whose request is not here.
+type JobNote struct {
+	Kind      int // of the request
+	Customer  nip90.PubKey
+	Encrypted bool
+	Addressed []nip90.PubKey // whom the request names; needed of encrypted jobs only
+	Providers []nip90.PubKey // who answered
 }
 
 // Options configure an index.
@@ -82,6 +92,7 @@ type Index struct {
 	longs  int // registered values that are known by their hash
 	counts counts
 
+	ofJobs     atomic.Int64 // registered filters that look at jobs
 	published  atomic.Uint64
 	candidates atomic.Uint64
 	delivered  atomic.Uint64
@@ -171,6 +182,10 @@ func (x *Index) count(sub *Subscription, sign int) {
 	x.counts.values += sign * sub.values
 }
 
+// NeedsJobs says whether any subscription looks at Event.Jobs. One that is added later gets no event that was stored before
+// it was asked, if it reads the stored ones afterwards.
+func (x *Index) NeedsJobs() bool { return x.ofJobs.Load() > 0 }
+
 // Publish hands the event to every subscription that it matches, once each, and returns how many those were. Events are
 // delivered in the order of the calls.
 func (x *Index) Publish(e Event) (delivered int) {
@@ -225,6 +240,14 @@ func (x *Index) lookup() {
 	x.try(x.exact[exactKey{dim: dimThread, value: p.ID}])
 	for _, root := range v.event.Roots {
 		x.try(x.exact[exactKey{dim: dimThread, value: root}])
+	}
+	for i := range v.event.Jobs {
+		j := &v.event.Jobs[i]
+		x.try(x.exact[exactKey{dim: dimCustomer, value: j.Customer}])
+		x.try(x.exact[exactKey{dim: dimJobKind, value: kindValue(j.Kind)}])
+		for _, p := range j.Providers {
+			x.try(x.exact[exactKey{dim: dimProvider, value: p}])
+		}
 	}
 	for i := range v.tags {
 		if t := &v.tags[i]; t.isExact {

@@ -189,6 +189,57 @@ func TestPublish_Threads(t *testing.T) {
 	}
 }
 
+func TestPublish_Jobs(t *testing.T) {
+	x, box := live.New(live.Options{}), new(inbox)
+	if x.NeedsJobs() {
+		t.Error("jobs are needed though nobody asks for them")
+	}
+	yes := true
+	key := func(n int) nip90.PubKey { return nip90.PubKey(idOf(n)) }
+	held := []*live.Subscription{
+		add(t, x, box, "provider", live.Filter{Job: &live.Job{Provider: key(1)}}),
+		add(t, x, box, "results", live.Filter{Job: &live.Job{Provider: key(1)}, Filter: nostr.Filter{Kinds: []int{6300}}}),
+		add(t, x, box, "customer", live.Filter{Job: &live.Job{Customer: key(2)}}),
+		add(t, x, box, "kind", live.Filter{Job: &live.Job{Kind: 5300}}),
+		add(t, x, box, "sealed", live.Filter{Job: &live.Job{Encrypted: &yes}}),
+		add(t, x, box, "any", live.Filter{Job: &live.Job{}, Filter: nostr.Filter{Kinds: []int{31990}}}),
+		add(t, x, box, "thread", live.Filter{Job: &live.Job{Kind: 5300}, Threads: []nip90.ID{idOf(7)}}),
+	}
+	if !x.NeedsJobs() {
+		t.Error("jobs are not needed though somebody asks for them")
+	}
+	for _, step := range []struct {
+		name string
+		kind int
+		root int
+		jobs []live.JobNote
+		want string
+	}{
+		{"an answer of the provider", 6300, 8, []live.JobNote{{Kind: 5100, Customer: key(3), Providers: []nip90.PubKey{key(1)}}}, "provider results"},
+		{"of another on a job it has answered", 7000, 8, []live.JobNote{{Kind: 5100, Providers: []nip90.PubKey{key(4), key(1)}}}, "provider"},
+		{"a sealed request of the customer", 5300, 8, []live.JobNote{{Kind: 5300, Customer: key(2), Encrypted: true}}, "customer kind sealed"},
+		{"two jobs at once", 5, 7, []live.JobNote{{Kind: 5100, Customer: key(2)}, {Kind: 5300}}, "customer kind thread"},
+		{"an announcement", 31990, 0, nil, "any"},
+		{"an answer without a job", 7000, 9, nil, ""},
+	} {
+		e := event(20, 1, step.kind, 1)
+		e.Roots, e.Jobs = []nip90.ID{idOf(step.root)}, step.jobs
+		x.Publish(e)
+		var subs []string
+		for _, s := range box.take() {
+			subs = append(subs, strings.Fields(s)[0])
+		}
+		slices.Sort(subs)
+		if got := strings.Join(subs, " "); got != step.want {
+			t.Errorf("%s: got %q, want %q", step.name, got, step.want)
+		}
+	}
+	x.RemoveAll(held)
+	if x.NeedsJobs() {
+		t.Error("jobs are still needed when nobody asks any more")
+	}
+}
+
 func TestPublish_Extra(t *testing.T) {
 	x, box := live.New(live.Options{}), new(inbox)
 	add(t, x, box, "s", live.Filter{Extra: func(e live.Event) bool { return e.Version > 5 }})

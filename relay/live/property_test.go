@@ -17,7 +17,7 @@ import (
 // naive is the reference: every filter against every event, by the filter's own words.
 func naive(filters []live.Filter, e live.Event) bool {
 	for _, f := range filters {
-		if f.Matches(e.Parsed.Event) && naiveThread(f, e) && (f.Extra == nil || f.Extra(e)) {
+		if f.Matches(e.Parsed.Event) && naiveThread(f, e) && naiveJob(f.Job, e) && (f.Extra == nil || f.Extra(e)) {
 			return true
 		}
 	}
@@ -29,6 +29,43 @@ func naiveThread(f live.Filter, e live.Event) bool {
 		return true
 	}
 	return slices.ContainsFunc(e.Roots, func(root nip90.ID) bool { return slices.Contains(f.Threads, root) })
+}
+
+func naiveJob(want *live.Job, e live.Event) bool {
+	if want == nil || *want == (live.Job{}) {
+		return true
+	}
+	for _, j := range e.Jobs {
+		provider, customer, kind, sealed := want.Provider.IsZero(), want.Customer.IsZero(), want.Kind == 0, want.Encrypted == nil
+		for _, p := range j.Providers {
+			provider = provider || p == want.Provider
+		}
+		customer = customer || j.Customer == want.Customer
+		kind = kind || j.Kind == want.Kind
+		sealed = sealed || *want.Encrypted == j.Encrypted
+		if provider && customer && kind && sealed {
+			return true
+		}
+	}
+	return false
+}
+
+func randomJob(rng *rand.Rand) *live.Job {
+	var j live.Job
+	if rng.IntN(3) == 0 {
+		j.Provider = nip90.PubKey(idOf(rng.IntN(5)))
+	}
+	if rng.IntN(3) == 0 {
+		j.Customer = nip90.PubKey(idOf(rng.IntN(5)))
+	}
+	if rng.IntN(3) == 0 {
+		j.Kind = 5000 + rng.IntN(3)
+	}
+	if rng.IntN(4) == 0 {
+		sealed := rng.IntN(2) == 0
+		j.Encrypted = &sealed
+	}
+	return &j
 }
 
 // small draws from so few values that matches are common.
@@ -94,6 +131,9 @@ func randomFilter(rng *rand.Rand) live.Filter {
 	if rng.IntN(6) == 0 {
 		f.Until = stamp(int64(rng.IntN(10)))
 	}
+	if rng.IntN(3) == 0 {
+		f.Job = randomJob(rng)
+	}
 	if rng.IntN(6) == 0 {
 		f.Extra = func(e live.Event) bool { return e.Version%2 == 0 }
 	}
@@ -114,6 +154,13 @@ func randomEvent(rng *rand.Rand, version uint64) live.Event {
 		tags = append(tags, tag)
 	}
 	e := event(rng.IntN(12), rng.IntN(12), 5000+rng.IntN(6)*256, int64(rng.IntN(10)), tags...)
+	for range rng.IntN(3) {
+		j := live.JobNote{Kind: 5000 + rng.IntN(3), Customer: nip90.PubKey(idOf(rng.IntN(5))), Encrypted: rng.IntN(2) == 0}
+		for range rng.IntN(3) {
+			j.Providers = append(j.Providers, nip90.PubKey(idOf(rng.IntN(5))))
+		}
+		e.Jobs = append(e.Jobs, j)
+	}
 	e.Version = version
 	return e
 }

@@ -1,19 +1,46 @@
 package live
 
-import "dvmrelay/nip90"
+import (
+	"encoding/binary"
+
+	"dvmrelay/nip90"
+)
 
 // Dimensions of exact keys. A tag's letter is a dimension of its own; with hashed it holds the hashes of long values.
 const (
-	dimID     = 1
-	dimThread = 2
-	dimAuthor = 3
-	hashed    = 0x80
+	dimID       = 1
+	dimThread   = 2
+	dimAuthor   = 3
+	dimProvider = 4 // of the job
+	dimCustomer = 5 // of the job
+	dimJobKind  = 6 // see kindValue
+	dimLast     = dimJobKind
+	hashed      = 0x80
 )
 
 // exactKey is a value of 32 bytes in a dimension.
 type exactKey struct {
 	dim   byte
 	value [32]byte
+}
+
+// kindValue is a kind as the value of an exact key.
+func kindValue(kind int) (v [32]byte) {
+	binary.BigEndian.PutUint64(v[:], uint64(kind))
+	return v
+}
+
+// dimension is the most selective thing that is asked of the job; false when that is nothing that has one value.
+func (j *Job) dimension() (key exactKey, ok bool) {
+	switch {
+	case j == nil:
+		return key, false
+	case !j.Customer.IsZero():
+		return exactKey{dim: dimCustomer, value: j.Customer}, true
+	case !j.Provider.IsZero():
+		return exactKey{dim: dimProvider, value: j.Provider}, true
+	}
+	return exactKey{dim: dimJobKind, value: kindValue(j.Kind)}, j.Kind != 0
 }
 
 // textKey is the value of a tag that is not 64 lowercase hex characters.
@@ -94,6 +121,10 @@ func (m *matcher) choose() dimension {
 			add(letter, t.size())
 		}
 	}
+	ofJob, asked := m.job.dimension()
+	if asked && ofJob.dim != dimJobKind {
+		add(ofJob.dim, 1)
+	}
 	if m.authors.set {
 		add(dimAuthor, m.authors.size())
 	}
@@ -101,6 +132,9 @@ func (m *matcher) choose() dimension {
 		if t := &m.tags[i]; t.letter != 'e' && t.letter != 'p' && (t.size() <= few || m.kinds.size() > narrow || !m.kinds.set) {
 			add(t.letter, t.size())
 		}
+	}
+	if asked && ofJob.dim == dimJobKind {
+		add(ofJob.dim, 1)
 	}
 	for _, o := range options {
 		if o.size <= few {
@@ -128,6 +162,9 @@ func (m *matcher) choose() dimension {
 // register puts an entry into every place of its dimension.
 func (x *Index) register(e *entry) {
 	x.longs += e.longs()
+	if e.job != nil {
+		x.ofJobs.Add(1)
+	}
 	switch e.via.space {
 	case spaceRest:
 		x.put(e, slot{space: spaceRest})
@@ -152,6 +189,10 @@ func (x *Index) registerValues(e *entry) {
 		set = &e.threads
 	case dimAuthor:
 		set = &e.authors
+	case dimProvider, dimCustomer, dimJobKind:
+		key, _ := e.job.dimension()
+		x.put(e, slot{space: spaceExact, exact: key})
+		return
 	default:
 		t := e.tag(e.via.dim)
 		for key := range t.exact.all() {
@@ -200,6 +241,9 @@ func placeIn[K comparable](m map[K]*bucket, key K) *bucket {
 // unregister takes an entry out of all its places, each in constant time.
 func (x *Index) unregister(e *entry) {
 	x.longs -= e.longs()
+	if e.job != nil {
+		x.ofJobs.Add(-1)
+	}
 	for _, s := range e.slots {
 		refs := s.bucket.refs
 		last := len(refs) - 1

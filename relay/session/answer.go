@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/policies"
 	"dvmrelay/store"
@@ -102,7 +103,7 @@ func (s *Session) giveEvents(ctx context.Context, a *answer) error {
 		return err
 	}
 	defer snap.Close()
-	w := &stream{s: s, sub: a.sub, began: s.host.Now(), complete: true}
+	w := &stream{s: s, sub: a.sub, began: s.host.Now(), complete: true, work: index.SelectWork}
 	if len(a.queries) > 1 {
 		w.seen = make(map[nip90.ID]struct{})
 	}
@@ -112,8 +113,8 @@ func (s *Session) giveEvents(ctx context.Context, a *answer) error {
 			w.unasked = true
 			continue
 		}
-		if !q.Thread.IsZero() {
-			err = w.thread(ctx, snap, q)
+		if q.Wanted != nil {
+			err = w.selected(ctx, snap, &q)
 		} else {
 			err = w.filter(ctx, snap, q)
 		}
@@ -159,7 +160,7 @@ func (s *Session) follow(a *answer, threads [][]nip90.ID) error {
 	if a.sub.ended {
 		return context.Canceled
 	}
-	filters := liveFilters(a.queries, threads)
+	filters := s.liveFilters(a.queries, threads)
 	registered, err := s.host.Live.Replace(a.sub.live, s, a.id, filters)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/relay/live"
 	"dvmrelay/store"
@@ -58,7 +59,15 @@ type Store interface{ Snapshot() store.Snapshot }
 // Query is one filter as it is served: with its limit bounded, and its search read.
 type Query struct {
 	nostr.Filter
-	Thread nip90.ID // zero when none is asked for
+	Wanted *index.Selection // what the search field asks for; nil when there is none
+}
+
+// thread is the event whose thread is asked for; zero when none is.
+func (q *Query) thread() nip90.ID {
+	if q.Wanted == nil {
+		return nip90.ID{}
+	}
+	return q.Wanted.Thread
 }
 
 // Host is what every session of a relay shares. It is immutable once a session runs; everything in it is safe for
@@ -81,8 +90,8 @@ type Host struct {
 
 	// Roots are the threads that an event belongs to, as far as they are known; empty when the event is not.
 	Roots func(r store.Reader, id nip90.ID) ([]nip90.ID, error)
-	// Thread is the ids of all events of the job that an event belongs to, in any order.
-	Thread func(r store.Reader, id nip90.ID) ([]nip90.ID, error)
+	// Select finds the events that a search asks for.
+	Select func(r store.Reader, q index.Selection) (index.Selected, error)
 	// Gated are the kinds that are read by author and `p` only; a handful.
 	Gated []int
 }

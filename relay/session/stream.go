@@ -1,11 +1,11 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 	"dvmrelay/wire"
@@ -21,6 +21,7 @@ type stream struct {
 	seen     map[nip90.ID]struct{} // nil when nothing can come twice
 	stopped  bool                  // nobody wants the rest
 	unasked  bool                  // a filter asked for nothing stored: whether that would be all is not known
+	work     int                   // what searches may still cost
 	complete bool                  // every filter was answered in full, as far as NIP-67 is asked to tell
 }
 
@@ -98,120 +99,52 @@ func (w *stream) finish() {
 	s.wake()
 }
 
-// threadPage is how many events of a thread are asked for at once.
-const threadPage = 2000
-
-// thread sends the events of a job that match the rest of the filter, newest first.
-func (w *stream) thread(ctx context.Context, snap store.Snapshot, q Query) error {
-	heads, err := w.s.heads(ctx, snap, &q)
-	if err != nil {
-		return err
-	}
-	most := len(heads)
-	if q.Limit > 0 && most > q.Limit {
-		most, w.complete = q.Limit, false
-	}
-	for _, h := range heads[:most] {
-		raw, ok, err := snap.Event(h.ID)
-		if err != nil {
-			return err
-		}
-		if ok && !w.send(&raw) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// heads finds the events of a thread that match a filter, newest first, equal times by lowest id.
-func (s *Session) heads(ctx context.Context, snap store.Snapshot, q *Query) ([]store.Head, error) {
-	ids, err := s.threadIDs(snap, q.Thread)
-	if err != nil {
-		return nil, err
-	}
-	if q.IDs != nil {
-		ids = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(q.IDs, id) })
-	}
-	var heads []store.Head
-	for page := range slices.Chunk(ids, threadPage) {
-		f := q.Filter
-		f.Search, f.IDs, f.Limit = "", page, len(page)
-		for raw, err := range snap.Query(ctx, f) {
-			if err != nil {
-				return nil, err
-			}
-			if s.readableRaw(&raw) {
-				heads = append(heads, raw.Head)
-			}
-		}
-	}
-	slices.SortFunc(heads, func(a, b store.Head) int {
-		if a.CreatedAt != b.CreatedAt {
-			if a.CreatedAt > b.CreatedAt {
-				return -1
-			}
-			return 1
-		}
-		return bytes.Compare(a.ID[:], b.ID[:])
-	})
-	return heads, nil
-}
-
-// threadIDs is every event of the thread that id belongs to, and id itself, once.
-func (s *Session) threadIDs(r store.Reader, id nip90.ID) ([]string, error) {
-	members, err := s.host.Thread(r, id)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, 0, len(members)+1)
-	for _, member := range members {
-		if member != id {
-			ids = append(ids, member.String())
-		}
-	}
-	return append(ids, id.String()), nil
-}
-
 // giveCount sends the number of events that match any of the filters, each counted once.
 func (s *Session) giveCount(ctx context.Context, a *answer) error {
 	snap := s.host.Store.Snapshot()
 	defer snap.Close()
-	n, err := s.countAll(ctx, snap, a.queries)
+	n, whole, err := s.countAll(ctx, snap, a.queries)
 	if err != nil {
 		return err
 	}
-	s.reply(func(b []byte) []byte { return wire.AppendCount(b, a.id, n, false) })
+	s.reply(func(b []byte) []byte { return wire.AppendCount(b, a.id, n, !whole) })
 	return nil
 }
 
-func (s *Session) countAll(ctx context.Context, snap store.Snapshot, queries []Query) (int64, error) {
-	if q := &queries[0]; len(queries) == 1 && q.Thread.IsZero() && !s.host.Options.SealedReads {
-		return s.countOne(ctx, snap, q.Filter)
+// countAll counts; whole is false when a search had to be cut short, so that there are more.
+func (s *Session) countAll(ctx context.Context, snap store.Snapshot, queries []Query) (n int64, whole bool, err error) {
+	if q := &queries[0]; len(queries) == 1 && q.Wanted == nil && !s.host.Options.SealedReads {
+		n, err = s.countOne(ctx, snap, q.Filter)
+		return n, true, err
 	}
 	seen := make(map[nip90.ID]struct{})
+	note := func(raw *store.Raw) bool {
+		seen[raw.ID] = struct{}{}
+		return true
+	}
+	work := index.SelectWork
+	whole = true
 	for i := range queries {
 		q := queries[i]
 		q.Limit, q.LimitZero = 0, false
-		if q.Thread.IsZero() {
-			for raw, err := range snap.Query(ctx, q.Filter) {
-				if err != nil {
-					return 0, err
-				}
-				if s.readableRaw(&raw) {
-					seen[raw.ID] = struct{}{}
-				}
+		if q.Wanted != nil {
+			all, err := s.find(ctx, snap, &q, &work, note)
+			if err != nil {
+				return 0, false, err
 			}
+			whole = whole && all
 			continue
 		}
-		heads, err := s.heads(ctx, snap, &q)
-		if err != nil {
-			return 0, err
-		}
-		for _, h := range heads {
-			seen[h.ID] = struct{}{}
+		for raw, err := range snap.Query(ctx, q.Filter) {
+			if err != nil {
+				return 0, false, err
+			}
+			if s.readableRaw(&raw) {
+				note(&raw)
+			}
 		}
 	}
-	return int64(len(seen)), nil
+	return int64(len(seen)), whole, nil
 }
 
 // countOne counts what one filter matches, less what the peer must not see.

@@ -69,7 +69,7 @@ func (s *Session) req(ctx context.Context, c wire.Req) bool {
 
 // subscribe puts sub in the place of whatever had its id. It returns the refusal.
 func (s *Session) subscribe(ctx context.Context, sub *subscription, queries []Query, threads [][]nip90.ID) string {
-	filters := liveFilters(queries, threads)
+	filters := s.liveFilters(queries, threads)
 	sub.values, sub.threads = live.Values(filters), threads
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,22 +120,9 @@ func liveOnly(queries []Query) bool {
 	return !slices.ContainsFunc(queries, func(q Query) bool { return !q.LimitZero })
 }
 
-// liveFilters are the filters as the live index takes them.
-func liveFilters(queries []Query, threads [][]nip90.ID) []live.Filter {
-	filters := make([]live.Filter, len(queries))
-	for i, q := range queries {
-		filters[i].Filter = q.Filter
-		filters[i].Search = ""
-		if threads != nil {
-			filters[i].Threads = threads[i]
-		}
-	}
-	return filters
-}
-
 // resolve finds the threads that the queries ask for: the ids named, and what they are known to belong to.
 func (s *Session) resolve(queries []Query) ([][]nip90.ID, error) {
-	if !slices.ContainsFunc(queries, func(q Query) bool { return !q.Thread.IsZero() }) {
+	if !slices.ContainsFunc(queries, func(q Query) bool { return !q.thread().IsZero() }) {
 		return nil, nil
 	}
 	snap := s.host.Store.Snapshot()
@@ -146,14 +133,14 @@ func (s *Session) resolve(queries []Query) ([][]nip90.ID, error) {
 func (s *Session) threadsOf(r store.Reader, queries []Query) ([][]nip90.ID, error) {
 	threads := make([][]nip90.ID, len(queries))
 	for i, q := range queries {
-		if q.Thread.IsZero() {
+		if q.thread().IsZero() {
 			continue
 		}
-		roots, err := s.host.Roots(r, q.Thread)
+		roots, err := s.host.Roots(r, q.thread())
 		if err != nil {
-			return nil, fmt.Errorf("find the threads of %s: %w", q.Thread, err)
+			return nil, fmt.Errorf("find the threads of %s: %w", q.thread(), err)
 		}
-		threads[i] = []nip90.ID{q.Thread}
+		threads[i] = []nip90.ID{q.thread()}
 		for _, id := range roots {
 			if !slices.Contains(threads[i], id) {
 				threads[i] = append(threads[i], id)

@@ -1,0 +1,195 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// recentRequests is how many requests tell where customers ask.
+const recentRequests = 200
+
+// listens compares where it says it listens with the relays that its customers name.
+func (c *checkup) listens() error {
+	const code = "listens-where-asked"
+	mine := make(map[string]bool)
+	list, err := c.relays(nip90.KindRelayList, c.s.pk)
+	if err != nil {
+		return err
+	}
+	if list != nil {
+		for _, u := range *list {
+			mine[relayKey(u)] = true
+		}
+	}
+	for _, k := range c.cards {
+		for _, u := range k.h.Relays {
+			mine[relayKey(u)] = true
+		}
+	}
+	named, requests, err := c.named()
+	switch {
+	case err != nil:
+		return err
+	case requests == 0:
+		c.add(code, CheckUnknown, nil, "None of the requests that are still held names relays.")
+		return nil
+	case len(mine) == 0:
+		c.add(code, CheckUnknown, mostNamed(named), "It names no relay, in a relay list or an announcement, so where it listens is not known.")
+		return nil
+	}
+	missing := make(map[string]int)
+	reached := false
+	for u, n := range named {
+		if mine[u] {
+			reached = true
+		} else if n*5 >= requests {
+			missing[u] = n
+		}
+	}
+	switch {
+	case !reached:
+		c.add(code, CheckFail, mostNamed(named), "None of the relays that its customers name for answers is among those where it says it is.")
+	case len(missing) > 0:
+		c.add(code, CheckWarn, mostNamed(missing), "At least a fifth of %d recent requests name relays that are not among its own.", requests)
+	default:
+		c.add(code, CheckOK, nil, "It is where %d recent requests are.", requests)
+	}
+	return nil
+}
+
+// named counts the relays that recent requests name: those that name the provider, and those of its kinds that name nobody.
+func (c *checkup) named() (relays map[string]int, requests int, err error) {
+	s, ok := c.Reader.(store.Snapshot)
+	relays = make(map[string]int)
+	kinds := c.s.kinds.within(c.g.seen).list()
+	if !ok || c.g.seen == (kindSet{}) {
+		return relays, 0, nil
+	}
+	filters := []nostr.Filter{{Kinds: c.g.seen.list(), Tags: nostr.TagMap{"p": {c.s.pk.String()}}, Limit: recentRequests}}
+	if len(kinds) > 0 {
+		filters = append(filters, nostr.Filter{Kinds: kinds, Limit: recentRequests})
+	}
+	seen := make(map[nip90.ID]bool)
+	for _, f := range filters {
+		var ids []nip90.ID
+		for raw, err := range s.Query(context.Background(), f) {
+			if err != nil {
+				return nil, 0, fmt.Errorf("look where customers of %s ask: %w", c.s.pk, err)
+			}
+			ids = append(ids, raw.ID)
+		}
+		for _, id := range ids {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			n, err := c.countRelays(relays, id)
+			if err != nil {
+				return nil, 0, err
+			}
+			requests += n
+		}
+	}
+	return relays, requests, nil
+}
+
+// countRelays adds the relays of one request, if it is for this provider and names any.
+func (c *checkup) countRelays(relays map[string]int, id nip90.ID) (int, error) {
+	p, err := c.bodyOf(id)
+	if err != nil || p == nil {
+		return 0, err
+	}
+	m, ok := p.Message.(*nip90.Request)
+	if !ok || len(m.Relays) == 0 || len(m.Providers) > 0 && !slices.Contains(m.Providers, c.s.pk) {
+		return 0, nil
+	}
+	once := make(map[string]bool)
+	for _, u := range m.Relays[:min(len(m.Relays), maxRelaysShown)] {
+		if key := relayKey(u); len(key) <= maxRelayBytes && !once[key] {
+			once[key] = true
+			relays[key]++
+		}
+	}
+	return 1, nil
+}
+
+// relayKey is the same for the ways in which people write one relay.
+func relayKey(u string) string {
+	return strings.ToValidUTF8(strings.TrimRight(strings.ToLower(strings.TrimSpace(u)), "/"), "")
+}
+
+// mostNamed tells the most often named relays first, at most 20.
+func mostNamed(relays map[string]int) []string {
+	keys := slices.SortedFunc(maps.Keys(relays), func(a, b string) int {
+		return cmp.Or(cmp.Compare(relays[b], relays[a]), cmp.Compare(a, b))
+	})
+	out := []string{}
+	for _, u := range keys[:min(len(keys), 20)] {
+		out = append(out, fmt.Sprintf("%s (%d)", u, relays[u]))
+	}
+	return out
+}
+
+func (c *checkup) upstreams() error {
+	c.add("results-on-several-upstreams", CheckUnknown, nil, "On which upstreams its results are seen is not recorded.")
+	return nil
+}
+
+func (c *checkup) answers() error {
+	const code = "answers"
+	m := c.s.measured
+	evidence := []string{fmt.Sprintf("answered %d of %d eligible requests in 30 days, %d of them addressed to it", m.Answered, m.Eligible, m.Addressed)}
+	switch {
+	case m.Eligible == 0 && m.Answered == 0:
+		c.add(code, CheckUnknown, evidence, "Nobody asked for what it serves in the last 30 days.")
+	case m.Answered == 0 && m.Eligible > askedInVain:
+		c.add(code, CheckFail, evidence, "It answered nothing of what it was asked in the last 30 days.")
+	case m.Answered == 0:
+		c.add(code, CheckWarn, evidence, "It has not answered yet; few asked.")
+	case m.AnswerRate != nil && *m.AnswerRate < 0.5:
+		c.add(code, CheckWarn, evidence, "It answers less than half of what it could.")
+	default:
+		c.add(code, CheckOK, evidence, "It answers what it is asked.")
+	}
+	return nil
+}
+
+func (c *checkup) delivers() error {
+	const code = "delivers-when-paid"
+	m := c.s.measured
+	switch {
+	case m.PaidJobs == 0:
+		c.add(code, CheckUnknown, nil, "No payment to it was claimed in the last 30 days.")
+	case m.Undelivered > 0:
+		c.add(code, CheckFail, []string{fmt.Sprintf("%d of %d paid jobs", m.Undelivered, m.PaidJobs)}, "Jobs that are claimed to be paid have no result.")
+	default:
+		c.add(code, CheckOK, []string{fmt.Sprintf("%d paid jobs", m.PaidJobs)}, "Every job that is claimed to be paid has a result.")
+	}
+	return nil
+}
+
+func (c *checkup) errors() error {
+	const code = "errors"
+	m := c.s.measured
+	evidence := []string{fmt.Sprintf("%d errors and %d results in 30 days", m.Errors, m.Results)}
+	switch total := m.Errors + m.Results; {
+	case total == 0:
+		c.add(code, CheckUnknown, nil, "It sent neither results nor errors in the last 30 days.")
+	case m.Errors*2 > total:
+		c.add(code, CheckFail, evidence, "More than half of what it sends are errors.")
+	case m.Errors*10 > total:
+		c.add(code, CheckWarn, evidence, "More than a tenth of what it sends are errors.")
+	default:
+		c.add(code, CheckOK, evidence, "Few of its answers are errors.")
+	}
+	return nil
+}
