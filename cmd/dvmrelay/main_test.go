@@ -31,6 +31,7 @@ func TestStories(t *testing.T) {
 			return os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"alike":    cmdAlike,
 			"hub":      cmdHub,
 			"kill9":    cmdKill9,
 			"stop":     cmdStop,

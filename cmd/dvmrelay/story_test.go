@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,17 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s exits %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// since is what a clock moves in a text.
+var since = regexp.MustCompile(`[^,]* ago`)
+
+// cmdAlike wants the last command's output to be that in a file, however much later it was written: alike FILE.
+func cmdAlike(ts *testscript.TestScript, _ bool, args []string) {
+	got, want := since.ReplaceAllString(ts.ReadFile("stdout"), "ago"), since.ReplaceAllString(ts.ReadFile(args[0]), "ago")
+	if got != want {
+		ts.Fatalf("stdout is\n%s\nand %s is\n%s", got, args[0], want)
 	}
 }
 
