@@ -12,6 +12,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"dvmrelay/nip90"
+
+	"github.com/nbd-wtf/go-nostr"
 )
 
 // Options configure the mirror. The toml keys stand in section [mirror].
@@ -31,6 +35,15 @@ type Options struct {
 	Now func() time.Time `toml:"-"`
 	// Ledger remembers when each upstream was heard; nil = one of the mirror's own.
 	Ledger *Ledger `toml:"-"`
+	// Watched are the keys whose other events are asked for; nil = nobody's.
+	Watched Watched `toml:"-"`
+	// Holdings are what is here already, for NIP-77; nil = only REQ is used.
+	Holdings Holdings `toml:"-"`
+	// Seen hears which upstream had an event, new or not, once for each time that it came; nil = nobody asks. It is safe for
+	// concurrent use and does not block.
+	Seen func(id nip90.ID, upstream string) `toml:"-"`
+	// Sign signs as this relay, for upstreams that want to know who asks; nil = they are told nothing. NIP-42.
+	Sign func(*nostr.Event) error `toml:"-"`
 	// Log hears of upstreams found and lost; nil = silence.
 	Log *slog.Logger `toml:"-"`
 

@@ -46,6 +46,7 @@ type Parsed struct {
 	Expires   int64 // unix seconds, 0 = never. NIP-40
 	Received  time.Time
 	Door      Door
+	Source    string // the relay that it was read from, as a URL; empty when none was
 }
 
 // Role is the part that an event plays in a job's thread.
