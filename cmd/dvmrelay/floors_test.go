@@ -29,6 +29,7 @@ var floorOf = map[string]int{
 	"store/storetest": 3,
 	"nip90":           5,
 	"wire":            5,
+	"wire/negentropy": 5,
 }
 
 // innerRooms are imports within a floor that the table allows: a room may use its own inner rooms, never a neighbour.
