@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"dvmrelay/nip90"
 	"dvmrelay/store"
@@ -55,27 +54,14 @@ func (x *Index) Rebuild(ctx context.Context, s *store.Store, tell ...func(Progre
 	if !x.building.CompareAndSwap(false, true) {
 		return ErrRebuilding
 	}
-	var over sync.Mutex // guards below
-	done := false
 	defer func() {
-		over.Lock()
-		defer over.Unlock()
-		done = true
 		x.dropping.Store(false)
 		x.building.Store(false)
 	}()
 	err := s.Update(ctx, func(t store.Txn) error {
-		// The writer may come to this after Rebuild was given up.
-		over.Lock()
-		defer over.Unlock()
-		if !done {
-			t.Set(unfinishedKey(), nil)
-			if err := noteBlinded(t); err != nil {
-				return err
-			}
-			x.dropping.Store(true)
-		}
-		return nil
+		t.Set(unfinishedKey(), nil)
+		x.dropping.Store(true)
+		return noteBlinded(t)
 	})
 	if err != nil {
 		return fmt.Errorf("begin to rebuild the index: %w", err)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -285,5 +286,42 @@ func TestUpdate_IsAtomicAndKeepsToItsSpace(t *testing.T) {
 	}
 	if got, err := s.Meta("watermark"); err != nil || string(got) != "42" {
 		t.Errorf("meta: got %q, %v", got, err)
+	}
+}
+
+// Update may be left while its function waits for the writer, but not while that runs: the caller's variables are its own
+// again when Update returns.
+func TestUpdate_LeftInTheQueueNeverRuns(t *testing.T) {
+	s := storetest.Open(t)
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		first <- s.Update(ctx, func(store.Txn) error {
+			close(begun)
+			<-goOn
+			return nil
+		})
+	}()
+	<-begun
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	ran := false
+	if err := s.Update(gone, func(store.Txn) error { ran = true; return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("update that was left = %v, want %v", err, context.Canceled)
+	}
+	cancel()
+	select {
+	case err := <-first:
+		t.Errorf("update returned %v while its function ran", err)
+	default:
+	}
+	close(goOn)
+	if err := <-first; err != nil {
+		t.Errorf("update that ran = %v, want its own result", err)
+	}
+	if err := s.Update(context.Background(), func(store.Txn) error { return nil }); err != nil || ran {
+		t.Errorf("then an update = %v, and the one that was left ran: %v", err, ran)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"dvmrelay/nip90"
@@ -18,6 +19,7 @@ const groupEvents = 512
 type op struct {
 	parsed *nip90.Parsed
 	fn     func(*group) error
+	state  atomic.Int32 // of fn: opQueued, opRuns or opLeft
 
 	// Written by the writer before done closes.
 	done    chan struct{}
@@ -25,6 +27,13 @@ type op struct {
 	change  Change
 	err     error
 }
+
+// What a function in the queue is.
+const (
+	opQueued int32 = iota
+	opRuns         // the writer has it
+	opLeft         // who queued it has gone, so it never runs
+)
 
 // Pending is an event on its way to disk.
 type Pending struct {
@@ -81,7 +90,8 @@ func (s *Store) Save(ctx context.Context, p *nip90.Parsed) (Outcome, Change, err
 
 // Update runs fn in the writer, in the transaction of a group: it sees what was committed and queued before it, and all
 // that it writes (keys of IndexSpace) is on disk when Update returns nil. An error of fn undoes its writes. One Update
-// must stay within a transaction of Badger, about 2 MiB or 20,000 keys: work in steps.
+// must stay within a transaction of Badger, about 2 MiB or 20,000 keys: work in steps. When ctx ends first, fn has not run
+// and never will; once it runs, Update waits for its end, so that fn may write to variables of its caller.
 func (s *Store) Update(ctx context.Context, fn func(Txn) error) error {
 	return s.do(ctx, func(g *group) error {
 		err := fn(g)
@@ -90,11 +100,19 @@ func (s *Store) Update(ctx context.Context, fn func(Txn) error) error {
 }
 
 func (s *Store) do(ctx context.Context, fn func(*group) error) error {
-	pending, err := s.submit(ctx, &op{fn: fn, done: make(chan struct{})})
+	o := &op{fn: fn, done: make(chan struct{})}
+	pending, err := s.submit(ctx, o)
 	if err != nil {
 		return err
 	}
-	_, _, err = pending.Wait(ctx)
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		if o.state.CompareAndSwap(opQueued, opLeft) {
+			return ctx.Err()
+		}
+	}
+	_, _, err = pending.Wait(context.WithoutCancel(ctx))
 	return err
 }
 
@@ -257,6 +275,7 @@ func (w *writer) commit(batch []*op) error {
 		if o.err == nil && g.tooBig() {
 			g.rollback(m)
 			if m.undo > 0 {
+				o.state.Store(opQueued)
 				break
 			}
 			o.err = fmt.Errorf("more than one transaction holds: %w", ErrBadEvent)
@@ -291,6 +310,9 @@ func (w *writer) stage(g *group, o *op) (Outcome, Change, error) {
 		return 0, Change{}, ErrDiskFull
 	}
 	if o.fn != nil {
+		if !o.state.CompareAndSwap(opQueued, opRuns) {
+			return 0, Change{}, context.Canceled
+		}
 		return Stored, Change{}, o.fn(g)
 	}
 	return g.stage(o.parsed)
