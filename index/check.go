@@ -45,6 +45,9 @@ func (x *Index) Check(r store.Reader) error {
 	if err := c.rollups(); err != nil {
 		return err
 	}
+	if err := c.sources(); err != nil {
+		return err
+	}
 	return errors.Join(c.faults...)
 }
 

@@ -16,6 +16,7 @@ type Event struct {
 	CreatedAt  int64           `json:"created_at"`
 	ExpiresAt  int64           `json:"expires_at,omitempty"`
 	ReceivedAt int64           `json:"received_at"` // when it first came here
+	SeenOn     []string        `json:"seen_on"`     // the sources that had it, in the order in which they were first met
 	Role       string          `json:"role"`
 	Status     string          `json:"status,omitempty"`
 	AmountMsat *int64          `json:"amount_msat,omitempty"`
@@ -45,6 +46,9 @@ func (x *Index) Event(r store.Reader, id nip90.ID) (Event, *nip90.Parsed, bool, 
 		ID: f.ID, Kind: f.Kind, KindName: nip90.KindName(f.Kind), PubKey: shown(author), CreatedAt: f.CreatedAt,
 		ExpiresAt: f.Expires, ReceivedAt: f.Received, Role: f.Role.String(), Encrypted: f.Has(store.FactEncrypted),
 		Expired: expired(f.Expires, l.now) || f.Has(store.FactBornDead), Deleted: f.Has(store.FactDeleted),
+	}
+	if e.SeenOn, err = l.seenOn(&f); err != nil {
+		return e, nil, false, err
 	}
 	if (isRequest(&f) || f.Role == nip90.RoleCancel) && !x.keepsCustomer(&f) {
 		e.PubKey = ""

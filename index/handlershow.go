@@ -45,6 +45,9 @@ func (v *handlerView) whole(e *handlerEntry) (Handler, bool, error) {
 		h.LastSeen = max(h.LastSeen, s.lastAnswer)
 		h.Measured = s.of(e.jobs)
 	}
+	if h.SeenOn, err = v.seenOnID(e.id); err != nil {
+		return h, false, err
+	}
 	first, err := v.firstSeen(e)
 	if err != nil {
 		return h, false, err

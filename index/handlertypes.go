@@ -50,7 +50,7 @@ type Handler struct {
 	Nutzaps       bool            `json:"nutzaps"` // announced, or its key has a nutzap list. NIP-61
 	Lud16         string          `json:"lud16"`
 	Relays        []string        `json:"relays"`
-	SeenOn        []string        `json:"seen_on"`
+	SeenOn        []string        `json:"seen_on"`        // the sources that had its newest version, as of an event of a thread
 	RecommendedBy int             `json:"recommended_by"` // keys whose kind 31989 names the address, at most 1000 are counted
 	Reports       int             `json:"reports"`        // keys that reported the author, kind 1984, likewise
 	Online        bool            `json:"online"`         // a heartbeat is at most 900 s old

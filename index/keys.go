@@ -30,6 +30,8 @@ const (
 	keyCrowd       = 0x93 // level, dim, slot → crowd
 	keySealed      = 0x94 // level, dim, slot → tally of what was erased after it was sealed
 	keyName        = 0x95 // pseudonym of a known provider → provider
+	keySource      = 0x96 // 's', number → the address of a relay; 'c', number → its exclusive events; 't' → since when
+	keySeen        = 0x97 // id → the numbers of the sources that had it
 )
 
 // The classes of keyClass. A request is in exactly one of the first seven, by what came of it, and in any of the others.

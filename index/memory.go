@@ -19,7 +19,10 @@ const (
 type memory struct {
 	cards shelf
 	table atomic.Pointer[table]
-	fresh sync.Mutex // held by who works out the next table
+	names atomic.Pointer[map[uint16]string] // of sources
+	// sources are the rows of events that were brought lately.
+	sources halves[sourceSet]
+	fresh   sync.Mutex // held by who works out the next table
 	// tended: somebody works out the next table when it is wanted, so that nobody who asks has to.
 	tended, wanted atomic.Bool
 
@@ -29,7 +32,7 @@ type memory struct {
 	oldest     map[nip90.PubKey]int64
 }
 
-func newMemory() *memory { return &memory{} }
+func newMemory() *memory { return &memory{sources: halves[sourceSet]{most: recentSources}} }
 
 // shelf keeps what was read from events, which never change, by their ids. It is two halves: when the younger is full the
 // older is dropped.

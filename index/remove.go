@@ -9,6 +9,12 @@ import (
 
 // Remove implements store.Indexer.
 func (x *Index) Remove(t store.Txn, f store.Fact, why store.Loss, _ nip90.ID) (store.Change, error) {
+	if why == store.LossErased {
+		// Also while a Rebuild runs: it leaves this table alone.
+		if err := x.forgetSources(t, f.ID); err != nil {
+			return store.Change{}, fmt.Errorf("forget who had event %s: %w", f.ID, err)
+		}
+	}
 	if x.dropping.Load() {
 		return store.Change{}, nil
 	}

@@ -6,13 +6,14 @@ import "dvmrelay/store"
 type Size struct {
 	Threads int64 // rows of threads, with and without their request
 	Rows    int64 // of all tables that a rebuild makes anew
+	Seen    int64 // events of which it is remembered who had them, apart from those that only this relay's sockets brought
 }
 
 // Sizes counts the rows of the index, one by one.
 func Sizes(r store.Reader) (Size, error) {
 	var s Size
 	for first := store.IndexSpace; first <= 0xff; first++ {
-		if first == keySealed {
+		if first == keySealed || first == keySource {
 			continue // what a rebuild does not forget is no view
 		}
 		n := int64(0)
@@ -22,6 +23,10 @@ func Sizes(r store.Reader) (Size, error) {
 		})
 		if err != nil {
 			return s, err
+		}
+		if first == keySeen {
+			s.Seen = n
+			continue
 		}
 		if s.Rows += n; first == keyThread {
 			s.Threads = n

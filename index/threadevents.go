@@ -56,8 +56,11 @@ func (l *lens) entry(o *opened, f *store.Fact) (Entry, error) {
 		return Entry{}, err
 	}
 	e := Entry{
-		ID: f.ID, Kind: f.Kind, PubKey: shown(author), CreatedAt: f.CreatedAt, Role: f.Role.String(), SeenOn: []string{},
+		ID: f.ID, Kind: f.Kind, PubKey: shown(author), CreatedAt: f.CreatedAt, Role: f.Role.String(),
 		Findings: []nip90.Finding{}, Expired: expired(f.Expires, l.now) || f.Has(store.FactBornDead),
+	}
+	if e.SeenOn, err = l.seenOn(f); err != nil {
+		return e, err
 	}
 	if isRequest(f) || f.Role == nip90.RoleCancel {
 		if !l.x.keepsCustomer(f) {

@@ -82,7 +82,7 @@ type Entry struct {
 	Status     string          `json:"status,omitempty"`
 	StatusText string          `json:"status_text,omitempty"`
 	AmountMsat *int64          `json:"amount_msat,omitempty"`
-	SeenOn     []string        `json:"seen_on"` // the sources that brought it
+	SeenOn     []string        `json:"seen_on"` // the sources that had it, in the order in which they were first met; at most 16
 	Findings   []nip90.Finding `json:"findings"`
 	Expired    bool            `json:"expired"`
 	Event      json.RawMessage `json:"event,omitempty"`

@@ -238,6 +238,9 @@ func (s *session) submit(ctx context.Context, msg wire.EventMsg, door nip90.Door
 	}
 	v := s.u.m.sink.Submit(ctx, p)
 	s.u.tally.count(v)
+	if seen := s.u.m.o.Seen; seen != nil && v.Outcome != Refused && v.Outcome != Failed {
+		seen(p.ID, s.u.url)
+	}
 	if v.Outcome == Failed && ctx.Err() == nil {
 		s.fail(errors.Join(errNotTaken, v.Err))
 	}

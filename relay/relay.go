@@ -33,6 +33,8 @@ type Deps struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Fallback http.Handler // for what is not the relay's; nil answers 404
+	// Seen hears of events that came by a socket and were here already. It does not block; nil = nobody asks.
+	Seen func(id nip90.ID)
 }
 
 // Relay is the relay. All methods are safe for concurrent use.

@@ -47,6 +47,9 @@ func (r *Relay) Judge(ctx context.Context, p *nip90.Parsed) Verdict { return r.j
 
 func (r *Relay) judgeForSession(ctx context.Context, p *nip90.Parsed, turn *session.Turn) session.Verdict {
 	v := r.judge(ctx, p, turn)
+	if r.d.Seen != nil && (v.Outcome == mirror.Duplicate || v.Outcome == mirror.Ignored) {
+		r.d.Seen(p.ID) // of what is new here the fact tells by itself
+	}
 	return session.Verdict{OK: v.OK, Reason: v.Reason}
 }
 

@@ -21,6 +21,7 @@ const (
 	FactAsk                             // Msat is an ask or a bid that was really written
 	FactInvoice                         // the ask came with a readable invoice
 	FactSure                            // an answer's first link is marked as the job's, or proved by a quote of the request
+	FactOwn                             // it came first by one of this relay's own sockets
 )
 
 // FactLink is a link of a fact: the whole id, or, past the first, its first eight bytes with the rest zero.

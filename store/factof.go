@@ -14,6 +14,9 @@ func FactOf(p *nip90.Parsed) Fact {
 		ID: p.ID, Author: p.Author, Kind: p.Event.Kind, CreatedAt: p.CreatedAt,
 		Expires: clampTime(p.Expires), Received: clampTime(p.Received.Unix()), Role: p.Message.Role(),
 	}
+	if p.Door == nip90.DoorSocket {
+		f.Flags |= FactOwn
+	}
 	switch m := p.Message.(type) {
 	case *nip90.Request:
 		f.ofRequest(m)

@@ -16,7 +16,7 @@ const (
 	// recomputeStep is how many bodies one view of Recompute reads, so that no old version of the store is held for long.
 	recomputeStep = 1024
 	// doorFlags are the flags that no parser knows of: what became of the event here.
-	doorFlags = FactBody | FactDeleted | FactBornDead
+	doorFlags = FactBody | FactDeleted | FactBornDead | FactOwn
 )
 
 // Recomputed says how far a Recompute has come.

@@ -119,6 +119,7 @@ func mirrorFigures(upstreams []Upstream) []Figure {
 			Figure{Name: "dvmrelay_mirror_backfill_done", Help: "1 when nothing of its past is known to be missing.", Labels: []Label{url}, Value: done},
 			Figure{Name: "dvmrelay_mirror_lag_seconds", Help: "How long ago it was last heard completely.", Labels: []Label{url}, Value: float64(u.LagSeconds)},
 			Figure{Name: "dvmrelay_mirror_connects_total", Help: "Connections made.", Total: true, Labels: []Label{url}, Value: float64(u.Connects)},
+			Figure{Name: "dvmrelay_mirror_exclusive_events", Help: "Events that no other source was seen to have.", Labels: []Label{url}, Value: float64(u.Exclusive)},
 			taken("stored", u.Accepted), taken("duplicate", u.Duplicates), taken("ignored", u.Ignored),
 		)
 		for reason, n := range u.Rejected {

@@ -51,6 +51,7 @@ type Upstream struct {
 	Duplicates  uint64            `json:"duplicates"`
 	Ignored     uint64            `json:"ignored" doc:"Stale, deleted or expired events."`
 	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events by reason."`
+	Exclusive   uint64            `json:"exclusive" doc:"Events known here that no other source was seen to have."`
 	Connects    uint64            `json:"connects" doc:"Connections made since the relay started."`
 	Backfill    *Backfill         `json:"backfill,omitempty"`
 	Gaps        []index.Gap       `json:"gaps" doc:"When it was not heard, the newest few."`

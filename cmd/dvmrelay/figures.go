@@ -1,6 +1,7 @@
 package main
 
 import (
+	"dvmrelay/index"
 	"dvmrelay/relay"
 	"dvmrelay/web"
 )
@@ -56,5 +57,22 @@ func figures(r *relay.Relay) web.GaugesFunc {
 			out = append(out, f)
 		}
 		return out
+	}
+}
+
+// sighted are the figures of what is gathered about who had which events.
+func sighted(s *index.Sightings) web.GaugesFunc {
+	return func() []web.Figure {
+		st := s.Stats()
+		total := func(outcome string, n uint64) web.Figure {
+			return web.Figure{
+				Name: "dvmrelay_index_sightings_total", Help: "Sightings of events at a source, by what became of them.", Total: true,
+				Labels: []web.Label{{Name: "outcome", Value: outcome}}, Value: float64(n),
+			}
+		}
+		return []web.Figure{
+			{Name: "dvmrelay_index_pending_sightings", Help: "Events whose sources wait to be written.", Value: float64(st.Pending)},
+			total("written", st.Written), total("unchanged", st.Unchanged), total("unknown", st.Unknown), total("dropped", st.Dropped),
+		}
 	}
 }

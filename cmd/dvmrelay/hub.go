@@ -31,6 +31,7 @@ type hub struct {
 	mirror *mirror.Mirror
 	ledger *mirror.Ledger
 	watch  *index.Watch
+	seen   *index.Sightings
 	site   *web.Site
 	ready  atomic.Bool // the store runs and the doors are open
 }
@@ -52,6 +53,7 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	cfg.Store.Committed = func(version uint64, cs []store.Commit) {
 		h.relay.Committed(version, cs)
 		h.watch.Committed(version, cs)
+		h.seen.Committed(version, cs)
 	}
 	if h.store, err = store.Open(cfg.Store); err != nil {
 		if errors.Is(err, store.ErrLocked) {
@@ -61,6 +63,9 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	}
 	h.ledger = mirror.NewLedger(h.store, nil, log)
 	heard.ledger = h.ledger
+	if h.seen, err = index.NewSightings(h.index, h.store); err != nil {
+		return nil, errors.Join(err, h.store.Close())
+	}
 	if err := h.join(); err != nil {
 		return nil, errors.Join(err, h.store.Close())
 	}
@@ -74,13 +79,25 @@ func (h *hub) join() (err error) {
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
-	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site})
+	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site, Seen: h.seenHere})
 	if err != nil {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
+	h.cfg.Mirror.Seen = h.seen.Saw
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
+	h.expect()
 	return nil
+}
+
+// seenHere notes that this relay's own sockets had an event.
+func (h *hub) seenHere(id nip90.ID) { h.seen.Saw(id, index.SelfSource) }
+
+// expect keeps a place for the upstreams of the configuration among the sources of events.
+func (h *hub) expect() {
+	for _, u := range h.mirror.Upstreams() {
+		h.seen.Expect(u.URL)
+	}
 }
 
 // mirrored are the kinds of jobs and their answers that are accepted here: what would be refused is not asked for.
@@ -160,11 +177,13 @@ func (h *hub) local() *control.Local {
 // upstreams is what the web door shows of the mirror.
 func (h *hub) upstreams() []web.Upstream {
 	list := h.mirror.Upstreams()
+	exclusive := h.exclusive()
 	out := make([]web.Upstream, 0, len(list))
 	for _, u := range list {
 		up := web.Upstream{
 			URL: u.URL, State: u.State, Reason: u.Reason, HeardSince: u.HeardSince, LastEventAt: u.LastEventAt, LagSeconds: u.LagSeconds,
 			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Rejected: u.Rejected, Connects: u.Connects,
+			Exclusive: exclusive[u.URL],
 		}
 		if u.Backfill != nil {
 			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}
@@ -176,6 +195,18 @@ func (h *hub) upstreams() []web.Upstream {
 		out = append(out, up)
 	}
 	return out
+}
+
+// exclusive counts by upstream the events that nobody else had.
+func (h *hub) exclusive() (counts map[string]uint64) {
+	err := h.store.View(func(r store.Reader) (err error) {
+		counts, err = h.index.Exclusive(r)
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrClosed) {
+		h.log.Warn("exclusive events not counted", "err", err)
+	}
+	return counts
 }
 
 // stage is one part that runs.

@@ -75,6 +75,8 @@ func (s *server) run(ctx context.Context) error {
 		{"memory", boundMemory(s.call.operatorLimitsMemory())},
 		{"store", s.store.Run},
 		{"index", s.mend},
+		// Above the store that it writes to, below whatever sees events.
+		{"sightings", s.seen.Run},
 		{"ledger", s.ledger.Run},
 		{"relay", s.relay.Run},
 		{"mirror", s.mirror.Run},
@@ -123,7 +125,7 @@ func httpStage(name string, l net.Listener, srv *http.Server) stage {
 func (s *server) ops() http.Handler {
 	return web.Ops(web.OpsDeps{
 		Store: s.store.Stats, StoreHealth: s.store.Health, Sync: s.cfg.Store.Sync,
-		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), s.site}, Version: release,
+		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), sighted(s.seen), s.site}, Version: release,
 	})
 }
 
@@ -189,6 +191,7 @@ func (s *server) reload() {
 		s.level.Set(level)
 	}
 	s.mirror.Reload(next.Mirror.Upstreams)
+	s.expect()
 	s.mirror.ReloadKinds(s.mirrored())
 	s.cfg.Policies, s.cfg.Kinds, s.cfg.Limits = next.Policies, next.Kinds, next.Limits
 	s.cfg.Log.Level, s.cfg.Mirror.Upstreams = next.Log.Level, next.Mirror.Upstreams

@@ -1,0 +1,592 @@
+package index
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"dvmrelay/nip90"
+	"dvmrelay/store"
+	"dvmrelay/store/storetest"
+)
+
+// watched is a rig that can be ended and begun again in the same directory, and what gathers its sightings.
+type watched struct {
+	*rig
+	g   *Sightings
+	dir string
+}
+
+func newWatched(t testing.TB, dir string) *watched {
+	t.Helper()
+	w := &watched{rig: &rig{clock: &clock{}}, dir: dir}
+	w.at.Store(epoch + 1000)
+	w.x = New(Options{KeepCustomer: true, Now: w.Now})
+	w.Running = storetest.Open(t, storetest.With(func(s *store.Options) {
+		s.Dir, s.Indexer, s.Now, s.SweepEvery = dir, w.x, w.Now, time.Hour
+		s.Committed = func(v uint64, cs []store.Commit) {
+			if w.g != nil {
+				w.g.Committed(v, cs)
+			}
+		}
+	}), storetest.Check(func(r store.Reader) error { return w.x.Check(r) }))
+	w.sightings(t)
+	return w
+}
+
+// sightings gathers anew: what was not written is lost, as in a crash.
+func (w *watched) sightings(t testing.TB) {
+	t.Helper()
+	var err error
+	if w.g, err = NewSightings(w.x, w.Store); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *watched) flush(t testing.TB) {
+	t.Helper()
+	if err := w.g.Flush(context.Background()); err != nil {
+		t.Fatalf("flush: %v", err)
+	}
+}
+
+func (w *watched) seenOn(t testing.TB, id nip90.ID) []string {
+	t.Helper()
+	return view(t, w.rig, func(r store.Reader) ([]string, error) {
+		l := lens{Reader: r, x: w.x}
+		return l.seenOnID(id)
+	})
+}
+
+func (w *watched) exclusive(t testing.TB) map[string]uint64 {
+	t.Helper()
+	return view(t, w.rig, w.x.Exclusive)
+}
+
+func (w *watched) numbers(t testing.TB) map[uint16]string {
+	t.Helper()
+	return view(t, w.rig, sourceNames)
+}
+
+// memo is what is to be remembered, kept in the plainest way.
+type memo struct {
+	kept, pending map[nip90.ID][]string
+	facts         map[nip90.ID]bool
+}
+
+func (m *memo) saw(id nip90.ID, source string) {
+	if !slices.Contains(m.pending[id], source) {
+		m.pending[id] = append(m.pending[id], source)
+	}
+}
+
+func (m *memo) flush() {
+	for id, sources := range m.pending {
+		for _, s := range sources {
+			if m.facts[id] && len(m.kept[id]) < maxSeenOn && !slices.Contains(m.kept[id], s) {
+				m.kept[id] = append(m.kept[id], s)
+			}
+		}
+	}
+	clear(m.pending)
+}
+
+func (m *memo) exclusive() map[string]uint64 {
+	out := make(map[string]uint64)
+	for _, sources := range m.kept {
+		if len(sources) == 1 && sources[0] != SelfSource {
+			out[sources[0]]++
+		}
+	}
+	return out
+}
+
+// TestSightings_EqualASimpleModel: whatever order sightings, events, erasures, rebuilds and restarts come in.
+func TestSightings_EqualASimpleModel(t *testing.T) {
+	rng := seeded(t)
+	for round := range 4 {
+		w := newWatched(t, t.TempDir())
+		m := memo{make(map[nip90.ID][]string), make(map[nip90.ID][]string), make(map[nip90.ID]bool)}
+		var events []*nip90.Parsed
+		for i := range 120 {
+			job := event(fmt.Sprint("c", i%6), 5100, int64(i), "", tag("i", fmt.Sprint(i), "text"))
+			events = append(events, storetest.Parsed(t, job))
+		}
+		for range 1500 {
+			playSighting(t, w, &m, rng, events)
+			switch rng.IntN(300) {
+			case 0: // ended in good order
+				w.flush(t)
+				m.flush()
+				w.Stop()
+				w = newWatched(t, w.dir)
+			case 1: // what was not written is lost, and so is what was remembered of others
+				clear(m.pending)
+				w.Stop()
+				w = newWatched(t, w.dir)
+			case 2:
+				if err := w.x.Rebuild(context.Background(), w.Store); err != nil {
+					t.Fatalf("rebuild: %v", err)
+				}
+			}
+		}
+		w.flush(t)
+		m.flush()
+		for _, p := range events {
+			want := m.kept[p.ID]
+			if got := w.seenOn(t, p.ID); !slices.Equal(got, want) {
+				t.Errorf("round %d: %s was seen on %v, want %v", round, p.ID, got, want)
+			}
+		}
+		if got, want := w.exclusive(t), m.exclusive(); !maps.Equal(got, want) {
+			t.Errorf("round %d: exclusive %v, want %v", round, got, want)
+		}
+		w.Stop()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func playSighting(t *testing.T, w *watched, m *memo, rng *rand.Rand, events []*nip90.Parsed) {
+	p := events[rng.IntN(len(events))]
+	switch rng.IntN(16) {
+	case 0, 1, 2:
+		again := *p
+		if again.Door = nip90.DoorMirror; rng.IntN(3) == 0 {
+			again.Door = nip90.DoorSocket
+		}
+		known := m.facts[p.ID]
+		if w.Put(t, &again) != store.Stored || known {
+			return
+		}
+		if m.facts[p.ID] = true; again.Door == nip90.DoorSocket {
+			m.kept[p.ID] = []string{SelfSource}
+		}
+	case 3:
+		w.flush(t)
+		m.flush()
+	case 4:
+		if rng.IntN(60) > 0 {
+			return
+		}
+		gone := event(fmt.Sprint("c", rng.IntN(6)), 62, 200, "", tag("relay", "ALL_RELAYS"))
+		w.put(t, gone)
+		w.sweep(t)
+		for _, e := range events {
+			if e.Event.PubKey == gone.PubKey {
+				delete(m.facts, e.ID)
+				delete(m.kept, e.ID)
+			}
+		}
+	default:
+		source := fmt.Sprintf("wss://r%d.example", min(rng.IntN(20), rng.IntN(20)))
+		if rng.IntN(12) == 0 {
+			source = SelfSource
+		}
+		w.g.Saw(p.ID, source)
+		m.saw(p.ID, source)
+	}
+}
+
+func TestSightings_Exclusive(t *testing.T) {
+	const a, b = "wss://a.example", "wss://b.example"
+	job := request("alice", 0)
+	id := mustID(t, job.ID)
+	cases := []struct {
+		name  string
+		saw   []string
+		own   bool
+		seen  []string
+		alone map[string]uint64
+	}{
+		{"one upstream", []string{a}, false, []string{a}, map[string]uint64{a: 1}},
+		{"one, often", []string{a, a, a}, false, []string{a}, map[string]uint64{a: 1}},
+		{"two upstreams", []string{b, a}, false, []string{b, a}, map[string]uint64{}},
+		{"a socket first", []string{a}, true, []string{SelfSource, a}, map[string]uint64{}},
+		{"a socket later", []string{a, SelfSource}, false, []string{a, SelfSource}, map[string]uint64{}},
+		{"a socket only", []string{SelfSource}, true, []string{SelfSource}, map[string]uint64{}},
+		{"nobody", nil, false, []string{}, map[string]uint64{}},
+		{"a name that is none", []string{""}, false, []string{OtherSource}, map[string]uint64{}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, each := range []bool{false, true} {
+				w := newWatched(t, t.TempDir())
+				p := storetest.Parsed(t, job)
+				if p.Door = nip90.DoorMirror; c.own {
+					p.Door = nip90.DoorSocket
+				}
+				w.Put(t, p)
+				for _, source := range c.saw {
+					if w.g.Saw(id, source); each {
+						w.flush(t)
+					}
+				}
+				w.flush(t)
+				if got := w.seenOn(t, id); !slices.Equal(got, c.seen) {
+					t.Errorf("seen on %v, want %v", got, c.seen)
+				}
+				if got := w.exclusive(t); !maps.Equal(got, c.alone) {
+					t.Errorf("exclusive %v, want %v", got, c.alone)
+				}
+				w.put(t, event("alice", 62, 10, "", tag("relay", "ALL_RELAYS")))
+				w.sweep(t)
+				if got := w.exclusive(t); len(got) != 0 {
+					t.Errorf("exclusive %v once it is erased, want none", got)
+				}
+				w.Stop()
+			}
+		})
+	}
+}
+
+// TestSightings_OutliveTheBody: what expires keeps its sources, and repeated sightings write nothing.
+func TestSightings_OutliveTheBody(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	job := request("alice", 0, tag("expiration", fmt.Sprint(epoch+1100)))
+	id := mustID(t, job.ID)
+	w.put(t, job)
+	w.g.Saw(id, "wss://a.example")
+	w.flush(t)
+	w.at.Store(epoch + 1200)
+	w.sweep(t)
+	if th, _ := w.thread(t, job.ID); len(th.Events) != 1 || !th.Events[0].Expired || !slices.Equal(th.Events[0].SeenOn, []string{"wss://a.example"}) {
+		t.Errorf("events %+v, want the expired request and its source", th.Events)
+	}
+	version := func() uint64 {
+		return view(t, w.rig, func(r store.Reader) (uint64, error) { return r.Version(), nil })
+	}
+	before := version()
+	w.g.Saw(id, "wss://a.example")
+	w.flush(t)
+	w.sightings(t) // the next one has to look into the store
+	w.x.seen.sources.drop(id)
+	w.g.Saw(id, "wss://a.example")
+	w.flush(t)
+	if after := version(); after != before {
+		t.Errorf("%d commits for sightings that tell nothing new, want none", after-before)
+	}
+}
+
+// TestSightings_BeforeTheyWereRecorded: what came before has sources that nobody knows, so it is nobody's alone.
+func TestSightings_BeforeTheyWereRecorded(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	old, young := storetest.Parsed(t, request("alice", 0)), storetest.Parsed(t, request("alice", 1))
+	old.Received, young.Received = time.Unix(epoch+999, 0), time.Unix(epoch+1000, 0)
+	old.Door, young.Door = nip90.DoorMirror, nip90.DoorMirror
+	w.Put(t, old)
+	w.Put(t, young)
+	w.g.Saw(old.ID, "wss://a.example")
+	w.g.Saw(young.ID, "wss://a.example")
+	w.flush(t)
+	w.at.Store(epoch + 9000)
+	w.sightings(t)
+	if w.g.recorded != epoch+1000 {
+		t.Errorf("recorded since %d, want %d", w.g.recorded, epoch+1000)
+	}
+	if got, want := w.seenOn(t, old.ID), []string{OtherSource, "wss://a.example"}; !slices.Equal(got, want) {
+		t.Errorf("the old event was seen on %v, want %v", got, want)
+	}
+	if got, want := w.exclusive(t), map[string]uint64{"wss://a.example": 1}; !maps.Equal(got, want) {
+		t.Errorf("exclusive %v, want %v", got, want)
+	}
+}
+
+// TestSightings_UnknownIDsCostNothing: a million of them leave no row and no memory behind.
+func TestSightings_UnknownIDsCostNothing(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	var id nip90.ID
+	for i := range uint64(1_000_000) {
+		binary.BigEndian.PutUint64(id[:], i)
+		w.g.Saw(id, "wss://a.example")
+		if i == 3*sightMost {
+			if st := w.g.Stats(); st.Pending != sightMost || st.Dropped < sightMost {
+				t.Errorf("%+v, want %d that wait and the rest dropped", st, sightMost)
+			}
+			w.flush(t)
+		}
+	}
+	if st := w.g.Stats(); st.Pending > sightMost || st.Pending+int(st.Dropped)+int(st.Unknown) != 1_000_000 {
+		t.Errorf("%+v, want each counted once", st)
+	}
+	w.flush(t)
+	if n := w.g.awaited.size(); n > 2*maxAwaited {
+		t.Errorf("%d unknown events are remembered, want at most %d", n, 2*maxAwaited)
+	}
+	if s := view(t, w.rig, Sizes); s.Seen != 0 {
+		t.Errorf("%d rows, want none", s.Seen)
+	}
+	if got := w.numbers(t); len(got) != 0 {
+		t.Errorf("sources %v, want none while nothing was written", got)
+	}
+}
+
+// TestSightings_OfAdoptedEventsCount: an event that waits for what it is about was seen before it is known.
+func TestSightings_OfAdoptedEventsCount(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	job := storetest.Parsed(t, request("alice", 0))
+	job.Door = nip90.DoorMirror
+	w.g.Saw(job.ID, "wss://a.example")
+	w.g.Saw(job.ID, "wss://b.example")
+	w.flush(t)
+	w.Put(t, job)
+	w.g.Committed(1, []store.Commit{{Change: store.Change{Adopted: []nip90.ID{job.ID}}}})
+	w.flush(t)
+	if got, want := w.seenOn(t, job.ID), []string{"wss://a.example", "wss://b.example"}; !slices.Equal(got, want) {
+		t.Errorf("seen on %v, want %v", got, want)
+	}
+}
+
+// TestSightings_StrangersRelaysAreBounded: beyond a thousand they share a name, but those of the configuration have theirs.
+func TestSightings_StrangersRelaysAreBounded(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	var ids []nip90.ID
+	for i := range maxSources + 50 {
+		p := storetest.Parsed(t, event("alice", 5100, 0, fmt.Sprint(i)))
+		p.Door = nip90.DoorMirror
+		w.Put(t, p)
+		ids = append(ids, p.ID)
+		w.g.Saw(p.ID, fmt.Sprintf("wss://r%d.example", i))
+	}
+	w.g.Expect("wss://mine.example")
+	w.g.Saw(ids[0], "wss://mine.example")
+	w.flush(t)
+	if got, want := w.seenOn(t, ids[0]), []string{"wss://r0.example", "wss://mine.example"}; !slices.Equal(got, want) {
+		t.Errorf("the first was seen on %v, want %v", got, want)
+	}
+	if got := w.seenOn(t, ids[len(ids)-1]); !slices.Equal(got, []string{OtherSource}) {
+		t.Errorf("the last was seen on %v, want %v", got, OtherSource)
+	}
+	before := w.numbers(t)
+	if len(before) != maxSources+1 {
+		t.Errorf("%d sources, want %d", len(before), maxSources+1)
+	}
+	w.Stop()
+	w = newWatched(t, w.dir)
+	w.g.Saw(ids[1], "wss://late.example")
+	w.g.Saw(ids[1], "wss://mine.example")
+	w.flush(t)
+	if after := w.numbers(t); !maps.Equal(after, before) {
+		t.Errorf("the numbers have changed over a restart")
+	}
+	if got, want := w.seenOn(t, ids[1]), []string{"wss://r1.example", OtherSource, "wss://mine.example"}; !slices.Equal(got, want) {
+		t.Errorf("the second was seen on %v, want %v", got, want)
+	}
+}
+
+func TestSightings_RunWritesByItselfAndAtTheEnd(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	var ids []nip90.ID
+	for i := range 3 * sightStep {
+		p := storetest.Parsed(t, event("alice", 5100, 0, fmt.Sprint(i)))
+		w.Put(t, p)
+		ids = append(ids, p.ID)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- w.g.Run(ctx) }()
+	w.g.Saw(ids[0], "wss://a.example")
+	for deadline := time.Now().Add(20 * time.Second); len(w.seenOn(t, ids[0])) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is written")
+		}
+	}
+	for _, id := range ids {
+		w.g.Saw(id, "wss://b.example")
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	if s := view(t, w.rig, Sizes); s.Seen != int64(len(ids)) {
+		t.Errorf("%d rows after the end, want %d", s.Seen, len(ids))
+	}
+	if got, want := w.exclusive(t), map[string]uint64{"wss://b.example": uint64(len(ids) - 1)}; !maps.Equal(got, want) {
+		t.Errorf("exclusive %v, want %v", got, want)
+	}
+}
+
+// TestSightings_WhatCannotBeWrittenWaits: and is written once the store takes it again.
+func TestSightings_WhatCannotBeWrittenWaits(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	p := storetest.Parsed(t, request("alice", 0))
+	w.Put(t, p)
+	w.g.Saw(p.ID, "wss://a.example")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for at := int64(1); w.g.Flush(ended) == nil; at++ { // it may be written before ctx is looked at
+		p = storetest.Parsed(t, request("alice", at))
+		w.Put(t, p)
+		w.g.Saw(p.ID, "wss://a.example")
+	}
+	w.g.Saw(p.ID, "wss://b.example")
+	if st := w.g.Stats(); st.Pending != 1 {
+		t.Errorf("%d wait, want 1", st.Pending)
+	}
+	w.flush(t)
+	if got, want := w.seenOn(t, p.ID), []string{"wss://a.example", "wss://b.example"}; !slices.Equal(got, want) {
+		t.Errorf("seen on %v, want %v", got, want)
+	}
+	w.Stop()
+	w.g.Saw(p.ID, "wss://c.example")
+	if err := w.g.Flush(context.Background()); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("a closed store: %v, want %v", err, store.ErrClosed)
+	}
+}
+
+// TestSightings_ErasedWhileTheIndexIsDropped: a rebuild leaves the table alone, so erasing must not.
+func TestSightings_ErasedWhileTheIndexIsDropped(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	p := storetest.Parsed(t, request("alice", 0))
+	w.Put(t, p)
+	w.g.Saw(p.ID, "wss://a.example")
+	w.flush(t)
+	w.x.dropping.Store(true)
+	w.put(t, event("alice", 62, 10, "", tag("relay", "ALL_RELAYS")))
+	w.sweep(t)
+	w.x.dropping.Store(false)
+	if got := view(t, w.rig, Sizes); got.Seen != 0 {
+		t.Errorf("%d rows are left, want none", got.Seen)
+	}
+	if err := w.x.Rebuild(context.Background(), w.Store); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSightings_AfterErasing: what is remembered of an event in memory goes with its row.
+func TestSightings_AfterErasing(t *testing.T) {
+	w := newWatched(t, t.TempDir())
+	p := storetest.Parsed(t, request("alice", 0))
+	w.Put(t, p)
+	for range 2 {
+		w.g.Saw(p.ID, "wss://a.example")
+		w.flush(t)
+		if got := w.exclusive(t); got["wss://a.example"] != 1 {
+			t.Errorf("exclusive %v, want one", got)
+		}
+		if err := w.Update(context.Background(), func(txn store.Txn) error { return w.x.forgetSources(txn, p.ID) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestCheck_FindsWrongSources(t *testing.T) {
+	cases := []struct {
+		name string
+		harm func(store.Txn, nip90.ID)
+	}{
+		{"a count that is too high", func(t store.Txn, _ nip90.ID) { t.Set(exclusiveKey(firstNumber), []byte{9}) }},
+		{"a count that is lost", func(t store.Txn, _ nip90.ID) { t.Delete(exclusiveKey(firstNumber)) }},
+		{"a row without a fact", func(t store.Txn, _ nip90.ID) { t.Set(seenKey(nip90.ID{1}), []byte{1, 1}) }},
+		{"a row that cannot be read", func(t store.Txn, id nip90.ID) { t.Set(seenKey(id), []byte{1, 2, 2}) }},
+		{"a source that is none", func(t store.Txn, id nip90.ID) { t.Set(seenKey(id), []byte{1, 2, 7}) }},
+		{"a source that is lost", func(t store.Txn, _ nip90.ID) { t.Delete(sourceKey(firstNumber)) }},
+		{"a name twice", func(t store.Txn, _ nip90.ID) { t.Set(sourceKey(firstNumber+1), []byte("wss://a.example")) }},
+	}
+	w := newWatched(t, t.TempDir())
+	p := storetest.Parsed(t, request("alice", 0))
+	p.Door = nip90.DoorMirror
+	w.Put(t, p)
+	w.g.Saw(p.ID, "wss://a.example")
+	w.flush(t)
+	undo := func(t store.Txn) error {
+		t.Set(seenKey(p.ID), []byte{1, firstNumber})
+		t.Set(sourceKey(firstNumber), []byte("wss://a.example"))
+		t.Set(exclusiveKey(firstNumber), []byte{1})
+		t.Delete(seenKey(nip90.ID{1}))
+		t.Delete(sourceKey(firstNumber + 1))
+		return nil
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			ctx := context.Background()
+			if err := w.Update(ctx, func(txn store.Txn) error { c.harm(txn, p.ID); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.View(w.x.Check); err == nil {
+				t.Error("Check finds nothing")
+			}
+			if err := w.Update(ctx, undo); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkSaw: sightings of events that are known here, each brought by ten upstreams within a moment. ns/op is one
+// sighting with its share of what is written; "told" is one that is remembered, "cold" one that reads the store.
+func BenchmarkSaw(b *testing.B) {
+	const events = 4096
+	urls := make([]string, 10)
+	for i := range urls {
+		urls[i] = fmt.Sprintf("wss://relay%d.example.org", i)
+	}
+	w := newWatched(b, b.TempDir())
+	ids := make([]nip90.ID, events)
+	for i := range ids {
+		p := storetest.Parsed(b, event("alice", 5100, int64(i), fmt.Sprint(i)))
+		p.Door = nip90.DoorMirror
+		w.Put(b, p)
+		ids[i] = p.ID
+	}
+	forget := func() {
+		for _, id := range ids {
+			w.x.seen.sources.drop(id)
+		}
+	}
+	b.Run("new", func(b *testing.B) {
+		for i := range b.N {
+			if i%(events*10) == 0 {
+				b.StopTimer()
+				forget()
+				err := dropTable(context.Background(), w.Store, []byte{keySeen}, nil)
+				for err == nil && w.exclusiveRows(b) > 0 {
+					err = dropTable(context.Background(), w.Store, []byte{keySource, 'c'}, nil)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			w.g.Saw(ids[i/10%events], urls[i%10])
+			if i%sightFull == 0 {
+				w.flush(b)
+			}
+		}
+		w.flush(b)
+	})
+	for _, id := range ids {
+		for _, u := range urls {
+			w.g.Saw(id, u)
+		}
+	}
+	w.flush(b)
+	b.Run("told", func(b *testing.B) {
+		for i := range b.N {
+			w.g.Saw(ids[i%events], urls[i%10])
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		for i := range b.N {
+			if i%events == 0 {
+				w.flush(b)
+				b.StopTimer()
+				forget()
+				b.StartTimer()
+			}
+			w.g.Saw(ids[i%events], urls[i%10])
+		}
+		w.flush(b)
+	})
+}
+
+func (w *watched) exclusiveRows(b *testing.B) int {
+	return len(w.exclusive(b))
+}
