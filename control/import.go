@@ -22,7 +22,7 @@ import (
 const (
 	maxLineBytes   = 2 << 20
 	importSlots    = 64       // events on their way to disk at once
-	maxHeldEvents  = 10_000   // events refused for what they name, tried again at the end
+	maxHeldEvents  = 10_000   // events that name nothing known, asked after again at the end
 	maxHeldBytes   = 64 << 20 // of such events
 	progressEvery  = time.Second
 	reasonLine     = "unreadable"
@@ -38,20 +38,30 @@ type importer struct {
 
 	mu     sync.Mutex // guards below
 	report ImportReport
-	held   [][]byte
+	held   []heldLine
 	bytes  int
+	waits  map[nip90.ID]bool // events of the file that the store keeps until what they are about comes
 }
 
+// heldLine is a line to be asked after again. waits: the store keeps it meanwhile, and may have let it in by then.
+type heldLine struct {
+	line  []byte
+	waits bool
+}
+
+// fresh is a line as it is first read.
+func fresh(line []byte) heldLine { return heldLine{line: line} }
+
 // run reads every line. Events are submitted in the order of the file but decided side by side, so that many share one
-// write to disk; those that are refused for what they name are tried again when the rest is in.
+// write to disk; those that name nothing known are tried again when the rest is in.
 func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error) {
-	im.report.Rejected = map[string]uint64{}
+	im.report.Rejected, im.waits = map[string]uint64{}, map[nip90.ID]bool{}
 	lines, err := openLines(in)
 	if err != nil {
 		return im.snapshot(), err
 	}
 	last := im.now()
-	err = im.each(ctx, func(yield func([]byte) bool) error {
+	err = im.each(ctx, func(yield func(heldLine) bool) error {
 		for {
 			line, tooLong, err := readLine(lines)
 			if err != nil {
@@ -67,7 +77,7 @@ func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportR
 			if line = bytes.TrimSpace(line); len(line) == 0 {
 				continue
 			}
-			if !yield(bytes.Clone(line)) {
+			if !yield(fresh(bytes.Clone(line))) {
 				return nil
 			}
 			if now := im.now(); progress != nil && now.Sub(last) >= progressEvery {
@@ -82,7 +92,7 @@ func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportR
 		if len(held) == 0 {
 			break
 		}
-		err = im.each(ctx, func(yield func([]byte) bool) error {
+		err = im.each(ctx, func(yield func(heldLine) bool) error {
 			for _, line := range held {
 				if !yield(line) {
 					return nil
@@ -94,17 +104,21 @@ func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportR
 			break
 		}
 	}
-	for range im.takeHeld() {
-		im.reject(reasonAwaiting, false)
+	for _, line := range im.takeHeld() {
+		if line.waits {
+			im.reject(mirror.ReasonWaiting, false)
+		} else {
+			im.reject(reasonAwaiting, false)
+		}
 	}
 	return im.snapshot(), err
 }
 
 // each submits every line that source yields, a bounded number at once.
-func (im *importer) each(ctx context.Context, source func(yield func([]byte) bool) error, count bool) error {
+func (im *importer) each(ctx context.Context, source func(yield func(heldLine) bool) error, count bool) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(importSlots)
-	err := source(func(line []byte) bool {
+	err := source(func(line heldLine) bool {
 		if gctx.Err() != nil {
 			return false
 		}
@@ -119,8 +133,8 @@ func (im *importer) each(ctx context.Context, source func(yield func([]byte) boo
 	return errors.Join(g.Wait(), err, ctx.Err())
 }
 
-func (im *importer) line(ctx context.Context, line []byte) error {
-	evt, raw, err := wire.ParseEvent(line, wire.Limits{})
+func (im *importer) line(ctx context.Context, line heldLine) error {
+	evt, raw, err := wire.ParseEvent(line.line, wire.Limits{})
 	if err != nil {
 		im.reject(reasonLine, false)
 		return nil
@@ -137,13 +151,19 @@ func (im *importer) line(ctx context.Context, line []byte) error {
 		}
 		return fmt.Errorf("import event %s: %w", evt.ID, v.Err)
 	}
-	im.count(v, line)
+	im.count(v, p, line)
 	return nil
 }
 
-func (im *importer) count(v mirror.Verdict, line []byte) {
+func (im *importer) count(v mirror.Verdict, p *nip90.Parsed, line heldLine) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
+	if line.waits && v.Outcome == mirror.Duplicate { // a later line let it in
+		v = mirror.Verdict{Outcome: mirror.Stored}
+		if p.Expires != 0 && p.Expires <= im.now().Unix() {
+			v = mirror.Verdict{Outcome: mirror.Ignored, Reason: mirror.ReasonFactOnly}
+		}
+	}
 	switch v.Outcome {
 	case mirror.Stored:
 		im.report.Stored++
@@ -155,13 +175,13 @@ func (im *importer) count(v mirror.Verdict, line []byte) {
 			im.report.Deleted++
 		case mirror.ReasonFactOnly:
 			im.report.FactOnly++
+		case mirror.ReasonWaiting:
+			im.waiting(p.ID, line)
 		default:
 			im.report.Stale++
 		}
 	default:
-		if v.Reason == reasonAwaiting && len(im.held) < maxHeldEvents && im.bytes+len(line) <= maxHeldBytes {
-			im.held = append(im.held, line)
-			im.bytes += len(line)
+		if v.Reason == reasonAwaiting && im.hold(line) {
 			return
 		}
 		if v.Reason == "" {
@@ -169,6 +189,29 @@ func (im *importer) count(v mirror.Verdict, line []byte) {
 		}
 		im.report.Rejected[v.Reason]++
 	}
+}
+
+// waiting counts an event that the store keeps until what it is about comes; whether it did is asked at the end. The mutex is
+// held.
+func (im *importer) waiting(id nip90.ID, line heldLine) {
+	switch {
+	case !line.waits && im.waits[id]:
+		im.report.Duplicate++
+	case im.hold(heldLine{line.line, true}):
+		im.waits[id] = true
+	default:
+		im.report.Rejected[mirror.ReasonWaiting]++
+	}
+}
+
+// hold keeps a line for the end, if there is room. The mutex is held.
+func (im *importer) hold(line heldLine) bool {
+	if len(im.held) >= maxHeldEvents || im.bytes+len(line.line) > maxHeldBytes {
+		return false
+	}
+	im.held = append(im.held, line)
+	im.bytes += len(line.line)
+	return true
 }
 
 func (im *importer) reject(reason string, read bool) {
@@ -180,7 +223,7 @@ func (im *importer) reject(reason string, read bool) {
 	im.report.Rejected[reason]++
 }
 
-func (im *importer) takeHeld() [][]byte {
+func (im *importer) takeHeld() []heldLine {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	held := im.held

@@ -13,7 +13,7 @@ type Outcome uint8
 const (
 	Stored    Outcome = iota // new here
 	Duplicate                // was here already
-	Ignored                  // true but of no use: stale, deleted, expired
+	Ignored                  // true but of no use: stale, deleted, expired; or kept until what it is about is here
 	Refused                  // against a rule, or forged
 	Failed                   // could not be decided: the disk is full, the relay is closing
 )
@@ -47,4 +47,5 @@ const (
 	ReasonStale    = "stale"     // a newer version of the address is here
 	ReasonDeleted  = "deleted"   // its author deleted it, or vanished
 	ReasonFactOnly = "fact-only" // it had expired
+	ReasonWaiting  = "waiting"   // kept on disk until what it is about arrives
 )

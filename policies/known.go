@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"context"
 	"fmt"
 
 	"dvmrelay/nip90"
@@ -12,20 +13,31 @@ type Authors interface {
 	Author(nip90.PubKey) (bool, error)
 }
 
-const namesNothingKnown = "names no job or provider known here yet"
+// NamesNothingKnown is the reason of a refusal by Admit.
+const NamesNothingKnown = "names no job or provider known here yet"
 
 // Admit is the last rule, decided inside the transaction that stores the event: what is accepted only because it is about
-// something known. It returns a *Rejection to refuse; any other error is Known's own.
+// something known. A refusal is a *Rejection, inside an *Unmet when the coming of something else would lift it; any other
+// error is Known's own. It asks the lists too, since an event may have waited, and its author may have been denied
+// meanwhile.
 func (s *Set) Admit(k Known, p *nip90.Parsed) error {
-	kinds := s.rules.Load().kinds
+	r := s.rules.Load()
+	kinds := r.kinds
 	_, when := kinds.find(p.Event.Kind)
+	if when == Always {
+		return nil
+	}
+	if err := r.lists(context.Background(), p); err != nil {
+		s.counts.add(nameLists)
+		return err
+	}
 	ok, err := fulfils(k, kinds, when, p)
 	if err != nil {
 		return fmt.Errorf("ask what is known of event %s: %w", p.ID, err)
 	}
 	if !ok {
 		s.counts.add(nameKnown)
-		return Refuse(Restricted, namesNothingKnown)
+		return refuseUnknown(when, p)
 	}
 	return nil
 }

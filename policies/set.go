@@ -31,6 +31,7 @@ type rules struct {
 	kinds   *Kinds
 	gate    []Policy
 	chain   []Policy
+	lists   func(context.Context, *nip90.Parsed) error
 }
 
 // New builds the rules. The error joins every fault of the options.
@@ -72,10 +73,11 @@ func (s *Set) build(o Options) (*rules, error) {
 	if s.deps.Lists != nil {
 		lists = append(lists, s.deps.Lists)
 	}
-	l, kinds := o.Limits, NewKinds(o.Kinds)
+	l, kinds, listed := o.Limits, NewKinds(o.Kinds), listRule(lists)
 	return &rules{
 		options: o,
 		kinds:   kinds,
+		lists:   listed,
 		// The rate comes first: what is refused for another reason has cost us too.
 		gate: []Policy{
 			{nameAddressRate, addressRateRule(s.limiter, s.deps.Standing, l.EventsPerSecond, l.EventsBurst)},
@@ -88,7 +90,7 @@ func (s *Set) build(o Options) (*rules, error) {
 			{namePoW, powRule(o.Rules.MinPoW)},
 		},
 		chain: []Policy{
-			{nameLists, listRule(lists)},
+			{nameLists, listed},
 			{nameProtected, checkProtected},
 			{nameKeyRate, keyRateRule(s.limiter, l.RequestsPerKey, l.RequestsBurst)},
 		},

@@ -76,53 +76,70 @@ func (h *hub) pubKey(t *testing.T, name string) string {
 	return pk
 }
 
-// save wants the event stored, or with refused the last rule's words.
-func (h *hub) save(t *testing.T, what string, p *nip90.Parsed, refused bool) {
+// save wants an outcome.
+func (h *hub) save(t *testing.T, what string, p *nip90.Parsed, want store.Outcome) {
 	t.Helper()
-	outcome, _, err := h.Save(context.Background(), p)
-	if !refused {
-		if err != nil || outcome != store.Stored {
-			t.Fatalf("%s: outcome %d, %v; want it stored", what, outcome, err)
-		}
-		return
-	}
-	r, ok := policies.AsRejection(err)
-	if !ok || r.Error() != "restricted: names no job or provider known here yet" {
-		t.Fatalf("%s: outcome %d, %v; want it refused", what, outcome, err)
+	if outcome, _, err := h.Save(context.Background(), p); err != nil || outcome != want {
+		t.Fatalf("%s: outcome %d, %v; want %d", what, outcome, err, want)
 	}
 }
 
-// TestStory_WhatBecomesKnown tells a job, its payment and its end to a real store and index: what was refused before
-// enters once it is about something known.
+// TestStory_WhatWaits brings everything before what it is about: it waits, and enters with that.
+func TestStory_WhatWaits(t *testing.T) {
+	h := newHub(t)
+	request := h.event(t, "customer", 5300)
+	feedback := h.event(t, "provider", 7000, nostr.Tag{"e", request.Event.ID})
+	provider := nostr.Tag{"p", h.pubKey(t, "provider")}
+	for _, p := range []*nip90.Parsed{
+		h.event(t, "wallet", 9735, nostr.Tag{"e", feedback.Event.ID}),
+		h.event(t, "wallet", 9321, provider),
+		h.event(t, "provider", 0),
+		h.event(t, "stranger", 1984, provider),
+		h.event(t, "stranger", 1984, nostr.Tag{"e", feedback.Event.ID}),
+		h.event(t, "provider", 5, nostr.Tag{"e", feedback.Event.ID}),
+		h.event(t, "provider", 31990, nostr.Tag{"d", "x"}, nostr.Tag{"k", "1"}),
+		h.event(t, "provider", 62, nostr.Tag{"relay", "wss://elsewhere.example"}),
+	} {
+		h.save(t, "before the answer", p, store.Waiting)
+	}
+	_, change, err := h.Save(context.Background(), feedback)
+	if err != nil || len(change.Adopted) != 8 {
+		t.Errorf("answer: %d adopted, %v; want 8", len(change.Adopted), err)
+	}
+	h.save(t, "customer's profile", h.event(t, "customer", 0), store.Waiting)
+	h.save(t, "report of the request", h.event(t, "stranger", 1984, nostr.Tag{"e", request.Event.ID}), store.Waiting)
+	h.save(t, "recommendation", h.event(t, "stranger", 31989, nostr.Tag{"d", "1"}, nostr.Tag{"a", "31990:" + provider[1] + ":y"}), store.Waiting)
+	if _, change, err = h.Save(context.Background(), request); err != nil || len(change.Adopted) != 1 {
+		t.Errorf("request: %d adopted, %v; want the profile alone: nobody reports requests", len(change.Adopted), err)
+	}
+	if _, change, err = h.Save(context.Background(), h.event(t, "provider", 31990, nostr.Tag{"d", "y"}, nostr.Tag{"k", "5300"})); err != nil || len(change.Adopted) != 1 {
+		t.Errorf("handler: %d adopted, %v; want its recommendation", len(change.Adopted), err)
+	}
+	_, _, err = h.Save(context.Background(), h.event(t, "stranger", 1984))
+	if r, ok := policies.AsRejection(err); !ok || r.Error() != "restricted: names no job or provider known here yet" {
+		t.Errorf("report of nothing: %v, want it refused", err)
+	}
+}
+
+// TestStory_WhatBecomesKnown tells a job, its payment and its end to a real store and index: what would wait before enters
+// once it is about something known.
 func TestStory_WhatBecomesKnown(t *testing.T) {
 	h := newHub(t)
 	request := h.event(t, "customer", 5300, nostr.Tag{"i", "x", "text"})
 	job := nostr.Tag{"e", request.Event.ID}
 	feedback := h.event(t, "provider", 7000, nostr.Tag{"status", "payment-required"}, job, nostr.Tag{"amount", "1000"})
-	zap := h.event(t, "wallet", 9735, nostr.Tag{"e", feedback.Event.ID}, nostr.Tag{"p", h.pubKey(t, "provider")})
-	profile := h.event(t, "provider", 0)
-	report := h.event(t, "stranger", 1984, nostr.Tag{"p", h.pubKey(t, "provider")})
-	cancel := h.event(t, "customer", 5, job)
-	notes := h.event(t, "provider", 31990, nostr.Tag{"d", "x"}, nostr.Tag{"k", "1"})
-	vanish := h.event(t, "customer", 62, nostr.Tag{"relay", "ALL_RELAYS"})
-
-	for what, p := range map[string]*nip90.Parsed{"zap": zap, "profile": profile, "report": report, "cancel": cancel, "notes": notes, "vanish": vanish} {
-		h.save(t, what+" before the job", p, true)
-	}
-	h.save(t, "request", request, false)
-	h.save(t, "zap of an answer not here", zap, true)
-	h.save(t, "profile of no provider yet", profile, true)
-	h.save(t, "feedback", feedback, false)
-	h.save(t, "zap", zap, false)
-	h.save(t, "profile", profile, false)
-	h.save(t, "report", report, false)
-	h.save(t, "handler of notes by a provider", notes, false)
-	h.save(t, "profile of a stranger", h.event(t, "stranger", 0), true)
-	h.save(t, "cancel", cancel, false)
-	h.save(t, "zap of the job whose body is gone", h.event(t, "wallet", 9735, job, nostr.Tag{"p", h.pubKey(t, "stranger")}), false)
-	h.save(t, "vanish", vanish, false)
+	h.save(t, "request", request, store.Stored)
+	h.save(t, "feedback", feedback, store.Stored)
+	h.save(t, "zap", h.event(t, "wallet", 9735, nostr.Tag{"e", feedback.Event.ID}, nostr.Tag{"p", h.pubKey(t, "provider")}), store.Stored)
+	h.save(t, "profile", h.event(t, "provider", 0), store.Stored)
+	h.save(t, "report", h.event(t, "stranger", 1984, nostr.Tag{"p", h.pubKey(t, "provider")}), store.Stored)
+	h.save(t, "handler of notes by a provider", h.event(t, "provider", 31990, nostr.Tag{"d", "x"}, nostr.Tag{"k", "1"}), store.Stored)
+	h.save(t, "profile of a stranger", h.event(t, "stranger", 0), store.Waiting)
+	h.save(t, "cancel", h.event(t, "customer", 5, job), store.Stored)
+	h.save(t, "zap of the job whose body is gone", h.event(t, "wallet", 9735, job, nostr.Tag{"p", h.pubKey(t, "stranger")}), store.Stored)
+	h.save(t, "vanish", h.event(t, "customer", 62, nostr.Tag{"relay", "ALL_RELAYS"}), store.Stored)
 	h.ahead = 1 // what was made before is gone for good, what is made after is judged anew
-	h.save(t, "profile of a key that vanished", h.event(t, "customer", 0), true)
+	h.save(t, "profile of a key that vanished", h.event(t, "customer", 0), store.Waiting)
 }
 
 // TestStory_KnownWithinTheSameGroup submits a job and what is about it without waiting in between.
@@ -150,7 +167,7 @@ func TestStory_KnownWithinTheSameGroup(t *testing.T) {
 func TestStory_ExemptAnswers(t *testing.T) {
 	h := newHub(t)
 	request := h.event(t, "customer", 5300)
-	h.save(t, "request", request, false)
+	h.save(t, "request", request, store.Stored)
 	ctx := policies.WithPeer(context.Background(), &policies.Peer{Addr: "192.0.2.1"})
 	answer := h.event(t, "provider", 6300, nostr.Tag{"e", request.Event.ID})
 	for range policies.DefaultLimits().EventsBurst {
@@ -161,7 +178,7 @@ func TestStory_ExemptAnswers(t *testing.T) {
 	if err := h.rules.CheckGate(ctx, answer); err == nil {
 		t.Fatal("an unknown provider was exempt")
 	}
-	h.save(t, "answer", answer, false)
+	h.save(t, "answer", answer, store.Stored)
 	if err := h.rules.CheckGate(ctx, answer); err != nil {
 		t.Errorf("a known provider was not exempt: %v", err)
 	}

@@ -37,6 +37,7 @@ func (r *Relay) Submit(ctx context.Context, p *nip90.Parsed) mirror.Verdict {
 	case v.Outcome == mirror.Ignored:
 		out.Reason = map[string]string{
 			string(policies.Duplicate): mirror.ReasonStale, string(policies.Blocked): mirror.ReasonDeleted, string(policies.Invalid): mirror.ReasonFactOnly,
+			string(policies.Restricted): mirror.ReasonWaiting,
 		}[prefix]
 	}
 	return out
@@ -75,7 +76,7 @@ func (r *Relay) examine(ctx context.Context, p *nip90.Parsed) (Verdict, bool) {
 	if v, decided := r.known(p); decided {
 		return v, true
 	}
-	good, err := r.verifier.verify(ctx, p.Event, hash)
+	good, err := r.verifier.vouch(ctx, p.Event, hash)
 	if err != nil {
 		return r.failed(err), true
 	}
@@ -86,7 +87,8 @@ func (r *Relay) examine(ctx context.Context, p *nip90.Parsed) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// known answers for what is stored, or was deleted, without another look at its signature.
+// known answers for what is here, or was deleted, without another look at its signature. A socket that brings what was
+// counted and has no body any more is told as much only with a good signature.
 func (r *Relay) known(p *nip90.Parsed) (Verdict, bool) {
 	var fact store.Fact
 	found, gone := false, false
@@ -102,8 +104,10 @@ func (r *Relay) known(p *nip90.Parsed) (Verdict, bool) {
 		return r.failed(fmt.Errorf("look up event %s: %w", p.ID, err)), true
 	case gone, found && fact.Has(store.FactDeleted):
 		return deleted(), true
-	case found && fact.Has(store.FactBody):
+	case found && (fact.Has(store.FactBody) || p.Door != nip90.DoorSocket):
 		return duplicate("this event is here already"), true
+	case !found && r.d.Store.Waits(p.ID):
+		return waits(), true
 	}
 	return Verdict{}, false
 }
@@ -194,7 +198,7 @@ func (r *Relay) save(ctx context.Context, sub *submission) Verdict {
 		v.Outcome = mirror.Ignored
 		return v
 	}
-	return refused(policies.Restricted, "names no job or provider known here yet")
+	return waits()
 }
 
 // pass hands on an event that is never stored. NIP-01 "ephemeral".
@@ -241,6 +245,13 @@ func refused(prefix policies.Prefix, why string) Verdict {
 
 func duplicate(why string) Verdict {
 	return Verdict{OK: true, Reason: policies.Refuse(policies.Duplicate, why).Error(), Outcome: mirror.Duplicate}
+}
+
+// waits is the verdict on what is kept until something that it names is known.
+func waits() Verdict {
+	v := refused(policies.Restricted, policies.NamesNothingKnown+" (kept 10 min in case it arrives)")
+	v.Outcome = mirror.Ignored
+	return v
 }
 
 func deleted() Verdict {

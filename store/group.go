@@ -23,6 +23,10 @@ type group struct {
 	vanish  []vanishing
 	done    []nip90.PubKey // vanishing keys whose erasing is complete
 	facts   int64
+	held    []heldChange // done to the shelf already, undone with the group
+	adopted int64
+	dropped int64 // waiting events that were given up
+	tries   int   // waiting events that were decided again
 	foreign error // an Indexer wrote where it must not
 }
 
@@ -40,8 +44,8 @@ type vanishing struct {
 
 // mark is a point that a group can be rolled back to.
 type mark struct {
-	undo, deltas, vanish, done int
-	facts                      int64
+	undo, deltas, vanish, done, held int
+	facts, adopted, dropped          int64
 }
 
 var _ Txn = (*group)(nil)
@@ -56,12 +60,14 @@ func (s *Store) newGroup(events int) *group {
 }
 
 func (g *group) mark() mark {
-	return mark{len(g.over.undo), len(g.deltas), len(g.vanish), len(g.done), g.facts}
+	return mark{len(g.over.undo), len(g.deltas), len(g.vanish), len(g.done), len(g.held), g.facts, g.adopted, g.dropped}
 }
 
 func (g *group) rollback(m mark) {
 	g.over.rollback(m.undo)
 	g.deltas, g.vanish, g.done, g.facts = g.deltas[:m.deltas], g.vanish[:m.vanish], g.done[:m.done], m.facts
+	g.s.shelf.undo(g.held[m.held:])
+	g.held, g.adopted, g.dropped = g.held[:m.held], m.adopted, m.dropped
 	g.foreign = nil
 }
 

@@ -22,6 +22,7 @@ const (
 	tabVanish   = 'v'
 	tabTask     = 'w'
 	tabGrave    = 'g'
+	tabHeld     = 'h'
 	tabMeta     = 'm'
 	tabSystem   = 's'
 )

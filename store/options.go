@@ -28,9 +28,12 @@ type Options struct {
 	Now     func() time.Time               `toml:"-"`
 	Log     *slog.Logger                   `toml:"-"`
 	Indexer Indexer                        `toml:"-"`
-	Admit   func(Txn, *nip90.Parsed) error `toml:"-"` // the last rule, decided by the writer inside the group, before the event is written; nil accepts all
+	Admit   func(Txn, *nip90.Parsed) error `toml:"-"` // the last rule, decided by the writer inside the group, before the event is written; nil accepts all. An event that it refuses with an Unmet waits
+	// Backfilling says whether upstreams are still asked for their past: what that brings waits as long. It is asked by the
+	// writer, now and then, and must not block. nil: never.
+	Backfilling func() bool `toml:"-"`
 	// Committed is told in commit order, by the writer, before Save returns; it must not block. It hears the events that
-	// wrote something, and, with a nil Parsed, what sweeping and erasing moved (Outcome FactOnly or Deleted).
+	// wrote something, each followed by those that waited for it, and, with a nil Parsed, what sweeping and erasing moved (Outcome FactOnly or Deleted).
 	Committed func(version uint64, cs []Commit) `toml:"-"`
 	// Disk tells the free and total bytes of the volume that holds dir; nil asks the system.
 	Disk func(dir string) (free, total uint64, err error) `toml:"-"`

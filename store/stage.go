@@ -16,9 +16,8 @@ const (
 	inlineDeletions = 128
 )
 
-// stage brings one event into the group: the rules of NIP-01, 09, 40 and 62, then Admit, then the writes, then the
-// Indexer. What it wrote is undone by the caller when it fails.
-func (g *group) stage(p *nip90.Parsed) (Outcome, Change, error) {
+// decide applies the rules of NIP-01, 09, 40 and 62, then Admit, then writes the event, then tells the Indexer.
+func (g *group) decide(p *nip90.Parsed) (Outcome, Change, error) {
 	if err := g.bounds(p); err != nil {
 		return 0, Change{}, err
 	}
@@ -39,10 +38,12 @@ func (g *group) stage(p *nip90.Parsed) (Outcome, Change, error) {
 	if err != nil {
 		return outcome, Change{}, err
 	}
-	if g.s.o.Admit != nil {
-		if err := g.s.o.Admit(g, p); err != nil {
-			return 0, Change{}, err
-		}
+	waits, err := g.admitted(p, tags)
+	if err != nil {
+		return 0, Change{}, err
+	}
+	if waits {
+		return Waiting, Change{}, nil
 	}
 
 	f := FactOf(p)

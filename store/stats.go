@@ -29,6 +29,11 @@ type Stats struct {
 	Queue         int // events waiting for the writer
 	Snapshots     int // open ones
 	Vanishing     int // keys that are being erased
+	Waiting       int // events kept until what they are about arrives
+	WaitingBytes  int64
+	Adopted       int64 // of those since Open, let in
+	Lapsed        int64 // waited in vain, or withdrawn
+	NoRoom        int64 // refused because too many waited
 	DiskFree      uint64
 	DiskFloor     uint64
 	DiskFull      bool
@@ -43,6 +48,8 @@ func (s *Store) Stats() Stats {
 		Groups: s.counters.groups.Load(), GroupEvents: s.counters.events.Load(),
 		CommitSeconds: time.Duration(s.counters.commitNanos.Load()).Seconds(),
 		Queue:         len(s.queue), Vanishing: len(*s.vanishing.Load()),
+		Waiting: s.shelf.len(), WaitingBytes: s.shelf.size.Load(), Adopted: s.shelf.adopted.Load(),
+		Lapsed: s.shelf.dropped.Load(), NoRoom: s.shelf.refused.Load(),
 		DiskFree: s.disk.free.Load(), DiskFloor: s.disk.floor.Load(), DiskFull: s.disk.full.Load(),
 	}
 	for _, c := range s.kinds.all() {

@@ -52,7 +52,13 @@ type Store struct {
 	disk      disk
 	counters  counters
 	marks     marks    // touched by the writer only, once it runs
+	shelf     *shelf
 	blinder   *Blinder // written before the first group; nil while there is no secret
+
+	// Touched by the writer only.
+	began         int64 // unix seconds
+	backfillAsked int64
+	backfillSays  bool
 
 	queue    chan *op
 	started  atomic.Bool
@@ -81,7 +87,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		o: o, lock: lock, queue: make(chan *op, queueLen), finished: make(chan struct{}), stopping: make(chan struct{}), open: make(map[uint64]int),
+		o: o, lock: lock, shelf: newShelf(), queue: make(chan *op, queueLen), finished: make(chan struct{}), stopping: make(chan struct{}), open: make(map[uint64]int),
 	}
 	s.idle = sync.NewCond(&s.mu)
 	if err := s.openBadger(); err != nil {
@@ -159,6 +165,9 @@ func (s *Store) load() error {
 		return err
 	}
 	s.marks = loadMarks(v.txn)
+	if err := s.shelf.load(v); err != nil {
+		return err
+	}
 	if s.blinder, err = BlinderOf(v); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // Outcome is what became of an event.
 type Outcome uint8
 
-// The outcomes of Save. Waiting is reserved for events kept until their parent arrives.
+// The outcomes of Save.
 const (
 	Stored    Outcome = iota // on disk, and now served
 	Duplicate                // was here already
@@ -29,7 +29,7 @@ const (
 type Change struct {
 	Version uint64     // the commit it became visible with; 0 when nothing was written
 	Roots   []nip90.ID // the threads that changed
-	Adopted []nip90.ID // waiting events that found their parent
+	Adopted []nip90.ID // waiting events that it let in, which follow it as commits of their own
 }
 
 // Merge adds the roots and adoptions of another change.

@@ -88,6 +88,12 @@ func (g *group) eraseStep(pk nip90.PubKey, task, row []byte) (Change, error) {
 		return Change{}, nil
 	}
 	until, request := getTime(row), nip90.ID(row[timeLen:])
+	if waiting := g.s.shelf.of(pk, until, stepRemovals); len(waiting) > 0 {
+		for _, row := range waiting {
+			g.drop(row)
+		}
+		return Change{}, nil
+	}
 	ids, err := g.vanishedBodies(pk, until, request)
 	if err == nil && len(ids) < stepRemovals {
 		ids, err = g.vanishedGraves(ids, pk, until)
@@ -248,7 +254,7 @@ func (g *group) deleteStep(id nip90.ID, task, row []byte) (Change, error) {
 	return change, nil
 }
 
-// Sweep removes everything that has expired by now and finishes begun erasures; Run does so by itself in small steps.
+// Sweep removes everything that has expired by now, and what has waited in vain; Run does so by itself in small steps.
 func (s *Store) Sweep(ctx context.Context) error {
 	for {
 		var more bool
@@ -262,8 +268,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 					return err
 				}
 			}
-			more = left
-			return nil
+			lapsing, err := g.lapsed(stepRemovals)
+			more = left || lapsing
+			return err
 		})
 		if err != nil || !more {
 			return err

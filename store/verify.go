@@ -17,11 +17,12 @@ type Verified struct {
 	Events int64 // bodies
 	Facts  int64
 	Keys   int64 // of the indexes of bodies
+	Waiting int64 // events kept until what they are about arrives
 }
 
 // Verify holds a view of the store to its invariants: each body has its fact and all its index keys, each index key has
-// its body, each fact says rightly whether there is a body. It reads everything and names up to 20 faults. What it takes
-// of memory does not grow with the store.
+// its body, each fact says rightly whether there is a body, and no event waits that was counted. It reads everything and names up to 20 faults. What it takes
+// of memory does not grow with the store, but for the ids of what waits, which is bounded.
 func Verify(r Reader) error {
 	_, err := Inspect(r)
 	return err
@@ -30,7 +31,7 @@ func Verify(r Reader) error {
 // Inspect is Verify, and says what it has looked at.
 func Inspect(r Reader) (Verified, error) {
 	v := &verifier{r: r, due: make(map[byte]int64)}
-	for _, step := range []func() error{v.bodies, v.indexes, v.factRows, v.graves} {
+	for _, step := range []func() error{v.bodies, v.indexes, v.factRows, v.graves, v.waiting} {
 		if err := step(); err != nil {
 			return v.seen, errors.Join(errors.Join(v.faults...), err)
 		}
@@ -238,6 +239,35 @@ func (v *verifier) graves() error {
 		}
 		return true
 	})
+}
+
+// waiting looks for events that wait though they were counted, and for rows that cannot be read.
+func (v *verifier) waiting() error {
+	var inner error
+	seen := make(map[nip90.ID]struct{})
+	err := v.r.Scan([]byte{tabHeld}, nil, func(key, value []byte) bool {
+		v.seen.Waiting++
+		h, err := decodeHeld(key, value)
+		if err == nil {
+			_, err = h.open()
+		}
+		if err != nil {
+			return v.fault("%w", err)
+		}
+		if _, twice := seen[h.id]; twice && !v.fault("event %s: waits twice", h.id) {
+			return false
+		}
+		seen[h.id] = struct{}{}
+		_, counted, err := v.r.Fact(h.id)
+		if err == nil && counted {
+			return v.fault("event %s: waits, and has a fact", h.id)
+		}
+		if !errors.Is(err, errFact) {
+			inner = err
+		}
+		return inner == nil
+	})
+	return errors.Join(inner, err)
 }
 
 // KeyCounts counts the keys of the store by table, for a look at what an event costs.

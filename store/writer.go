@@ -122,6 +122,8 @@ type writer struct {
 	carry []*op
 	tasks bool // there may be task rows
 	sweep bool // there may be expired events
+	lapse bool // there may be events that have waited in vain
+	due   []dueRow
 }
 
 // Run writes what Save brings, expires, and watches the disk, until ctx ends; then it finishes what was begun.
@@ -159,11 +161,24 @@ func (w *writer) turn(batch []*op) error {
 			return err
 		}
 	}
+	if w.adopts() {
+		if err := w.adoptStep(); err != nil {
+			return err
+		}
+	}
+	if w.lapse {
+		if err := w.step(w.lapseStep, Deleted); err != nil {
+			return err
+		}
+	}
 	if w.sweep {
 		return w.step(w.sweepStep, FactOnly)
 	}
 	return nil
 }
+
+// adopts says whether waiting events are to be decided again and can be written.
+func (w *writer) adopts() bool { return len(w.due) > 0 && !w.s.disk.full.Load() }
 
 // wait returns what is queued; it blocks while there is nothing at all to do. It is false when ctx has ended.
 func (w *writer) wait(ctx context.Context, tick <-chan time.Time) (batch []*op, alive bool) {
@@ -174,7 +189,7 @@ func (w *writer) wait(ctx context.Context, tick <-chan time.Time) (batch []*op, 
 		batch, w.carry = w.carry, nil
 		return w.fill(batch), true
 	}
-	if w.tasks || w.sweep {
+	if w.tasks || w.sweep || w.lapse || w.adopts() {
 		select {
 		case <-ctx.Done():
 			return nil, false
@@ -220,11 +235,18 @@ func (w *writer) fill(batch []*op) []*op {
 
 func (w *writer) periodic() {
 	w.sweep = true
+	w.lapse = w.lapse || len(w.s.shelf.rows) > 0
 	w.s.disk.check(w.s.o)
 }
 
 func (w *writer) begin() error {
 	g := w.s.newGroup(1)
+	w.s.began, w.lapse = g.now, true
+	// What they wait for may have come with a commit that the last run could not go on from, or by another configuration.
+	for _, row := range w.s.shelf.all() {
+		row.queued = true
+		w.due = append(w.due, dueRow{row: row, by: -1})
+	}
 	if w.s.fresh {
 		g.over.set(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	}
@@ -286,7 +308,7 @@ func (w *writer) commit(batch []*op) error {
 		if o.err == nil && len(g.over.undo) > m.undo {
 			o.change.Version = g.version + 1
 			if o.parsed != nil {
-				commits = append(commits, Commit{o.parsed, o.outcome, o.change})
+				commits = w.tell(g, commits, o, g.facts > m.facts)
 			}
 		}
 		if g.full() {
@@ -303,6 +325,22 @@ func (w *writer) commit(batch []*op) error {
 		close(o.done)
 	}
 	return err
+}
+
+// tell adds an event to the commits of its group, and behind it what waited for it.
+func (w *writer) tell(g *group, commits []Commit, o *op, counted bool) []Commit {
+	at := len(commits)
+	if o.outcome == Waiting {
+		w.supply(g, o.parsed, o.outcome, -1)
+		return w.adopt(g, commits)
+	}
+	commits = append(commits, Commit{o.parsed, o.outcome, o.change})
+	if counted {
+		w.supply(g, o.parsed, o.outcome, at)
+		commits = w.adopt(g, commits)
+		o.change = commits[at].Change
+	}
+	return commits
 }
 
 func (w *writer) stage(g *group, o *op) (Outcome, Change, error) {
@@ -363,6 +401,9 @@ func (w *writer) publish(g *group, commits []Commit) error {
 	}
 	s.published.Store(version)
 	s.facts.Add(g.facts)
+	s.shelf.publish(g.held)
+	s.shelf.adopted.Add(g.adopted)
+	s.shelf.dropped.Add(g.dropped)
 	s.kinds.turn.Add(1)
 	w.tasks = w.tasks || g.over.tables[tabTask] != nil
 	s.trail()
