@@ -64,6 +64,7 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	if err := h.join(); err != nil {
 		return nil, errors.Join(err, h.store.Close())
 	}
+	heard.mirror = h.mirror
 	return h, nil
 }
 
@@ -79,6 +80,7 @@ func (h *hub) join() (err error) {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
+	h.cfg.Mirror.Jobs, h.cfg.Mirror.Self = &openJobs{h.store, h.index}, h.cfg.Relay.URL
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	return nil
 }
