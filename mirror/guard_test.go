@@ -45,7 +45,9 @@ func TestGuard_LetsOnlyPublicUnicastPass(t *testing.T) {
 			t.Errorf("port %s: %v, want pass = %v", port, err, want)
 		}
 	}
-	own := guard{own: func() ([]net.Addr, error) { return []net.Addr{&net.IPNet{IP: net.IPv4(8, 8, 8, 8), Mask: net.CIDRMask(24, 32)}}, nil }}
+	own := guard{own: func() ([]net.Addr, error) {
+		return []net.Addr{&net.IPNet{IP: net.IPv4(8, 8, 8, 8), Mask: net.CIDRMask(24, 32)}}, nil
+	}}
 	if err := own.control("tcp4", "8.8.8.8:443", nil); !errors.Is(err, errOwnAddress) {
 		t.Errorf("an address of this machine: %v, want %v", err, errOwnAddress)
 	}
