@@ -334,7 +334,7 @@ func TestWarnings(t *testing.T) {
 		{"long name", func(c *Config) { c.Relay.Name = strings.Repeat("é", 30) }, []string{"relay.name: has 30 characters, clients expect fewer than 30 (NIP-11)"}},
 		{"contact that is no URI", func(c *Config) { c.Relay.Contact = "ask alice" }, []string{`relay.contact: "ask alice" is no URI such as "mailto:admin@example.com" or "https://..." (NIP-11)`}},
 		{"contact", func(c *Config) { c.Relay.Contact = "mailto:alice@example.com" }, nil},
-		{"a section's own", func(c *Config) { c.Mirror.Follow = true }, []string{"mirror.follow: not served yet, has no effect"}},
+		{"following", func(c *Config) { c.Mirror.Follow = true }, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := Default()

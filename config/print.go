@@ -59,7 +59,7 @@ func isLive(key string) bool {
 	case "limits":
 		return key != "limits.query_budget" // the store is opened with it
 	}
-	return key == "log.level" || key == "mirror.upstreams"
+	return key == "log.level" || key == "mirror.upstreams" || key == "mirror.follow"
 }
 
 // format writes a value as TOML.

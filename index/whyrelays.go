@@ -74,6 +74,13 @@ func (w *reasons) unwatchedRelay() error {
 	if u, ok := normalRelay(w.x.o.URL); ok {
 		watched[u] = true
 	}
+	if f, ok := w.x.o.Listening.(Following); ok {
+		for _, raw := range f.Followed(w.o.ID) {
+			if u, ok := normalRelay(raw); ok {
+				watched[u] = true
+			}
+		}
+	}
 	var evidence []Evidence
 	named, seen := 0, make(map[string]bool)
 	for _, s := range w.o.Relays {

@@ -22,6 +22,7 @@ type Mirror struct {
 	bytes *semaphore.Weighted
 
 	ledger *Ledger
+	follow *follower
 
 	changed chan struct{} // one slot: the wanted upstreams are not those that run
 
@@ -49,6 +50,7 @@ func New(o Options, sink Sink, state State) *Mirror {
 	if m.ledger == nil {
 		m.ledger = NewLedger(state, m.now, m.log)
 	}
+	m.follow = newFollower(m, o.Follow, o.bounds)
 	m.Reload(o.Upstreams)
 	return m
 }
@@ -91,6 +93,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { m.follow.run(ctx) })
 	stops := map[string]context.CancelFunc{}
 	ends := map[string]chan struct{}{} // of the last connection to each upstream that ever ran
 	defer func() {

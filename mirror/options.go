@@ -24,7 +24,8 @@ type Options struct {
 	Upstreams []string `toml:"upstreams"`
 	// Backfill is how far back the first connection to an upstream asks. Default 30 days; 0 = everything.
 	Backfill time.Duration `toml:"backfill"`
-	// Follow would also read from relays named in jobs. Default false; not served yet.
+	// Follow is whether the hub also listens on the relays that open jobs and the relay lists of their providers name, until
+	// the job ends. These are addresses that strangers choose; those that are not public are never dialled. Default false.
 	Follow bool `toml:"follow"`
 
 	// Kinds are the kinds of subscription A, jobs and what answers them; nil = DefaultKinds, empty = none.
@@ -37,6 +38,10 @@ type Options struct {
 	Ledger *Ledger `toml:"-"`
 	// Watched are the keys whose other events are asked for; nil = nobody's.
 	Watched Watched `toml:"-"`
+	// Jobs name the jobs to follow; nil = none are followed.
+	Jobs Jobs `toml:"-"`
+	// Self is this relay's own address, which is not followed; empty = unknown.
+	Self string `toml:"-"`
 	// Holdings are what is here already, for NIP-77; nil = only REQ is used.
 	Holdings Holdings `toml:"-"`
 	// Seen hears which upstream had an event, new or not, once for each time that it came; nil = nobody asks. It is safe for
@@ -47,7 +52,8 @@ type Options struct {
 	// Log hears of upstreams found and lost; nil = silence.
 	Log *slog.Logger `toml:"-"`
 
-	pace pace
+	pace   pace
+	bounds bounds
 }
 
 // DefaultOptions are the options of a relay without a configuration file.
@@ -89,13 +95,8 @@ func (o Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Warnings are what is accepted but has no effect, each naming its toml key.
-func (o Options) Warnings() []string {
-	if o.Follow {
-		return []string{"mirror.follow: not served yet, has no effect"}
-	}
-	return nil
-}
+// Warnings are what is accepted but has no effect, each naming its toml key: at present nothing.
+func (o Options) Warnings() []string { return nil }
 
 // address is the one spelling of an upstream under which its progress is remembered.
 func address(raw string) (string, error) {

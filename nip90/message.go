@@ -307,6 +307,7 @@ type Other struct {
 	Links     []Link    // `e`
 	Addresses []Address // `a`
 	Relays    []string  // `relay` of 62 and 10019, `r` of 10002, as written
+	Writes    []string  // those of Relays that its author publishes on: of 10002, all that are not marked read. NIP-65
 	Profile   *Profile  // of kind 0, nil when its content is no JSON object
 	findings  []Finding
 }

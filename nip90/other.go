@@ -119,6 +119,9 @@ func (m *Other) addRelay(tag nostr.Tag) {
 	wanted := (tag[0] == "relay" && (m.Kind == KindVanish || m.Kind == KindNutzapInfo)) || (tag[0] == "r" && m.Kind == KindRelayList)
 	if v := value(tag, 1); wanted && v != "" && len(m.Relays) < maxRelays {
 		m.Relays = append(m.Relays, v)
+		if m.Kind == KindRelayList && value(tag, 2) != "read" {
+			m.Writes = append(m.Writes, v)
+		}
 	}
 }
 

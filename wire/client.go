@@ -23,6 +23,8 @@ type DialOptions struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Proxy, if true, honours HTTP_PROXY and its kin. A proxy resolves names itself, out of Control's sight.
 	Proxy bool
+	// NoRedirect, if true, takes a redirect for a refusal instead of following it.
+	NoRedirect bool
 
 	Header    http.Header // sent with the handshake
 	UserAgent string
@@ -94,7 +96,7 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Client, error) {
 		header.Set("User-Agent", o.UserAgent)
 	}
 	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: transport},
+		HTTPClient: newHTTPClient(o, transport),
 		HTTPHeader: header,
 	})
 	if err != nil {
@@ -266,6 +268,14 @@ func (s *lastSocket) cut() {
 	if conn != nil {
 		_ = conn.Close() // whoever uses the connection sees the error
 	}
+}
+
+func newHTTPClient(o DialOptions, transport http.RoundTripper) *http.Client {
+	c := &http.Client{Transport: transport}
+	if o.NoRedirect {
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return c
 }
 
 // newTransport makes a transport that dials as o says and tells socket, which may be nil, of each connection.

@@ -78,7 +78,7 @@ func fetchInfo(ctx context.Context, relay string, o DialOptions) (Info, error) {
 	}
 	transport := newTransport(o, nil)
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := newHTTPClient(o, transport).Do(req)
 	if err != nil {
 		return Info{}, err
 	}

@@ -69,6 +69,7 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	if err := h.join(); err != nil {
 		return nil, errors.Join(err, h.store.Close())
 	}
+	heard.mirror = h.mirror
 	return h, nil
 }
 
@@ -85,6 +86,7 @@ func (h *hub) join() (err error) {
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
 	h.cfg.Mirror.Seen = h.seen.Saw
+	h.cfg.Mirror.Jobs, h.cfg.Mirror.Self = &openJobs{h.store, h.index}, h.cfg.Relay.URL
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	h.expect()
 	return nil

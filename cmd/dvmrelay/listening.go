@@ -3,12 +3,27 @@ package main
 import (
 	"dvmrelay/index"
 	"dvmrelay/mirror"
+	"dvmrelay/nip90"
 )
 
 // listening shows the mirror's ledger to the index, which may not know of the mirror.
-type listening struct{ ledger *mirror.Ledger }
+type listening struct {
+	ledger *mirror.Ledger
+	mirror *mirror.Mirror // set before anything runs
+}
 
-var _ index.Listening = (*listening)(nil)
+var (
+	_ index.Listening = (*listening)(nil)
+	_ index.Following = (*listening)(nil)
+)
+
+// Followed implements index.Following.
+func (l *listening) Followed(root nip90.ID) []string {
+	if l.mirror == nil {
+		return nil
+	}
+	return l.mirror.Followed(root)
+}
 
 // Since implements index.Listening.
 func (l *listening) Since() int64 { return l.ledger.Since() }

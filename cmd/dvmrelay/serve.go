@@ -125,7 +125,7 @@ func httpStage(name string, l net.Listener, srv *http.Server) stage {
 func (s *server) ops() http.Handler {
 	return web.Ops(web.OpsDeps{
 		Store: s.store.Stats, StoreHealth: s.store.Health, Sync: s.cfg.Store.Sync,
-		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), sighted(s.seen), s.site}, Version: release,
+		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), sighted(s.seen), followFigures(s.mirror), s.site}, Version: release,
 	})
 }
 
@@ -192,8 +192,9 @@ func (s *server) reload() {
 	}
 	s.mirror.Reload(next.Mirror.Upstreams)
 	s.expect()
+	s.mirror.ReloadFollow(next.Mirror.Follow)
 	s.mirror.ReloadKinds(s.mirrored())
 	s.cfg.Policies, s.cfg.Kinds, s.cfg.Limits = next.Policies, next.Kinds, next.Limits
-	s.cfg.Log.Level, s.cfg.Mirror.Upstreams = next.Log.Level, next.Mirror.Upstreams
+	s.cfg.Log.Level, s.cfg.Mirror.Upstreams, s.cfg.Mirror.Follow = next.Log.Level, next.Mirror.Upstreams, next.Mirror.Follow
 	s.log.Info("configuration reloaded")
 }
