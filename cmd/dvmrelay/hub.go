@@ -79,6 +79,9 @@ func (h *hub) join() (err error) {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
+	if key, ok := h.relay.Key(); ok {
+		h.cfg.Mirror.Sign = key.Sign
+	}
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	return nil
 }
@@ -165,6 +168,7 @@ func (h *hub) upstreams() []web.Upstream {
 		up := web.Upstream{
 			URL: u.URL, State: u.State, Reason: u.Reason, HeardSince: u.HeardSince, LastEventAt: u.LastEventAt, LagSeconds: u.LagSeconds,
 			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Rejected: u.Rejected, Connects: u.Connects,
+			Strikes: u.Strikes, PausedUntil: u.PausedUntil, Bytes: u.Bytes, SlowedMS: u.SlowedMS, Unheard: u.Unheard,
 		}
 		if u.Backfill != nil {
 			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}

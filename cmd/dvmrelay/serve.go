@@ -190,7 +190,9 @@ func (s *server) reload() {
 	}
 	s.mirror.Reload(next.Mirror.Upstreams)
 	s.mirror.ReloadKinds(s.mirrored())
+	s.mirror.ReloadBudget(next.Mirror.Budget())
 	s.cfg.Policies, s.cfg.Kinds, s.cfg.Limits = next.Policies, next.Kinds, next.Limits
 	s.cfg.Log.Level, s.cfg.Mirror.Upstreams = next.Log.Level, next.Mirror.Upstreams
+	s.cfg.Mirror.BytesPerSecond, s.cfg.Mirror.EventsPerSecond = next.Mirror.BytesPerSecond, next.Mirror.EventsPerSecond
 	s.log.Info("configuration reloaded")
 }
