@@ -19,6 +19,7 @@ type memSink struct {
 	events map[string]*nip90.Parsed
 	doors  map[nip90.Door]int
 	fail   error
+	forged func(e *nostr.Event) bool // whether a signature does not fit; nil = all do
 	most   int // beyond so many events, each waits for the end of its context; 0 = no bound
 }
 
@@ -37,6 +38,9 @@ func (s *memSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
 	}
 	if s.fail != nil {
 		return Verdict{Outcome: Failed, Err: s.fail}
+	}
+	if s.forged != nil && s.forged(p.Event) {
+		return Verdict{Outcome: Refused, Reason: ReasonSignature}
 	}
 	s.doors[p.Door]++
 	if s.events[p.Event.ID] != nil {

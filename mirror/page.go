@@ -15,9 +15,6 @@ import (
 // maxPageEvents bounds what an upstream may send for one page, whatever limit it was given.
 const maxPageEvents = 100_000
 
-// maxPageTime is how many times the patience for an answer one page may take while events keep coming.
-const maxPageTime = 10
-
 // page is one answer of backfill.
 type page struct {
 	arrived atomic.Int64
@@ -203,7 +200,7 @@ func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
 			switch {
 			case now == before:
 				return nil, errSilent
-			case rounds >= maxPageTime:
+			case rounds >= st.s.u.m.o.pace.rounds:
 				return nil, errFlood
 			}
 			before = now

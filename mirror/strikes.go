@@ -13,6 +13,7 @@ import (
 type temper struct {
 	auth     time.Duration // for a challenge, and for what becomes of its answer
 	message  time.Duration // for one message from its first byte to its last
+	rounds   int           // how many times the patience for an answer a page may take while events keep coming
 	strikes  int           // so many faults in ten minutes are a pause
 	pause    time.Duration // the first pause; each next one is twice as long
 	maxPause time.Duration // the longest pause
@@ -24,7 +25,7 @@ func (t temper) orDefault() temper {
 		return t
 	}
 	return temper{
-		auth: 10 * time.Second, message: 30 * time.Second,
+		auth: 10 * time.Second, message: 30 * time.Second, rounds: 10,
 		strikes: 1000, pause: 10 * time.Minute, maxPause: 6 * time.Hour, forgive: 24 * time.Hour,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,7 @@ func dialReason(err error) string {
 	switch {
 	case errors.As(err, &name):
 		return reasonDNS
-	case errors.As(err, &cert), errors.As(err, &plain), errors.As(err, &alert):
+	case errors.As(err, &cert), errors.As(err, &plain), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		return reasonTLS
 	}
 	return reasonDial
