@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dvmrelay/nip90"
@@ -127,4 +128,25 @@ func (s *memState) mark(t *testing.T, part, url string) mark {
 		}
 	}
 	return m
+}
+
+// stuckSink holds some events until free is closed.
+type stuckSink struct {
+	*memSink
+	stuck   func(*nostr.Event) bool
+	free    chan struct{}
+	waiting atomic.Int64
+}
+
+func (s *stuckSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
+	if s.stuck(p.Event) {
+		s.waiting.Add(1)
+		defer s.waiting.Add(-1)
+		select {
+		case <-s.free:
+		case <-ctx.Done():
+			return Verdict{Outcome: Failed, Err: ctx.Err()}
+		}
+	}
+	return s.memSink.Submit(ctx, p)
 }
