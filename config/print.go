@@ -59,7 +59,11 @@ func isLive(key string) bool {
 	case "limits":
 		return key != "limits.query_budget" // the store is opened with it
 	}
-	return key == "log.level" || key == "mirror.upstreams" || key == "mirror.follow"
+	switch key {
+	case "log.level", "mirror.upstreams", "mirror.follow", "mirror.bytes_per_second", "mirror.events_per_second":
+		return true
+	}
+	return false
 }
 
 // format writes a value as TOML.

@@ -28,6 +28,7 @@ func (st *stand) crowded(ctx context.Context, f nostr.Filter, second int64, full
 	n := width(f)
 	if n < 2 {
 		st.s.u.m.log.Warn("upstream gives only part of a second", "upstream", st.s.u.url, "second", second, "kinds", f.Kinds, "events", full)
+		st.cut(ctx, second)
 		return nil
 	}
 	for _, half := range chunk(f, (n+1)/2) {

@@ -24,6 +24,8 @@ type fakeRelay struct {
 	maxValues int                                                // more kinds or #d values than this are refused
 	info      string                                             // NIP-11 document
 	twist     func(sub string, f nostr.Filter, c *fakeConn) bool // true: it has answered the REQ itself
+	met       func(c *fakeConn)                                  // called when somebody connects
+	authed    func(e *nostr.Event, c *fakeConn)                  // called with each AUTH
 
 	mu     sync.Mutex // guards below
 	events []*nostr.Event
@@ -93,6 +95,9 @@ func (r *fakeRelay) serve(w http.ResponseWriter, req *http.Request) {
 		r.mu.Unlock()
 		_ = ws.CloseNow()
 	}()
+	if r.met != nil {
+		r.met(c)
+	}
 	for {
 		_, frame, err := ws.Read(ctx)
 		if err != nil {
@@ -106,6 +111,10 @@ func (r *fakeRelay) serve(w http.ResponseWriter, req *http.Request) {
 		switch cmd := cmd.(type) {
 		case wire.Req:
 			c.req(cmd.Sub, cmd.Filters)
+		case wire.Auth:
+			if r.authed != nil {
+				r.authed(cmd.Event, c)
+			}
 		case wire.Close:
 			c.mu.Lock()
 			delete(c.subs, cmd.Sub)

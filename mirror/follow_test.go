@@ -69,7 +69,7 @@ func asking(relays, writes []string) (Job, *nostr.Event) {
 	return j, job(6300, time.Now().Unix(), nostr.Tag{"e", request.ID})
 }
 
-func (r *fakeRelay) connections() int {
+func (r *fakeRelay) standing() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.conns)
@@ -124,7 +124,7 @@ func TestFollow_AnswersFromTheRelaysThatAJobAndItsProviderName(t *testing.T) {
 		}
 	}
 	jobs.set() // the job ended
-	eventually(t, "connections closed", func() bool { return named.connections()+listed.connections() == 0 && m.Following().Relays == 0 })
+	eventually(t, "connections closed", func() bool { return named.standing()+listed.standing() == 0 && m.Following().Relays == 0 })
 	if f := m.Following(); f.Dials != 2 || f.Accepted != 3 || f.Jobs != 0 || len(f.Lost) != 0 {
 		t.Errorf("following = %+v, want two dials, three events, nothing lost", f)
 	}
@@ -149,7 +149,7 @@ func TestFollow_OffDialsNothingAndCanBeSwitched(t *testing.T) {
 	m.ReloadFollow(true)
 	eventually(t, "result", func() bool { return sink.has(result) })
 	m.ReloadFollow(false)
-	eventually(t, "connection closed", func() bool { return r.connections() == 0 && m.Following().Relays == 0 })
+	eventually(t, "connection closed", func() bool { return r.standing() == 0 && m.Following().Relays == 0 })
 	if f := m.Following(); f.Dials != 1 {
 		t.Errorf("%d dials, want 1", f.Dials)
 	}
@@ -274,9 +274,9 @@ func TestFollow_IdleRelaysMakeRoom(t *testing.T) {
 	waits.events = []*nostr.Event{wanted}
 	jobs.set(first, second, third)
 	eventually(t, "the third heard", func() bool { return sink.has(wanted) })
-	eventually(t, "the idle one left", func() bool { return idle.connections() == 0 && m.Following().Lost[reasonIdle] == 1 })
-	if useful.connections() != 1 || waits.connections() != 1 {
-		t.Errorf("connections = %d to the useful, %d to the new relay, want 1 and 1", useful.connections(), waits.connections())
+	eventually(t, "the idle one left", func() bool { return idle.standing() == 0 && m.Following().Lost[reasonIdle] == 1 })
+	if useful.standing() != 1 || waits.standing() != 1 {
+		t.Errorf("connections = %d to the useful, %d to the new relay, want 1 and 1", useful.standing(), waits.standing())
 	}
 }
 

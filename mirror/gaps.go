@@ -17,8 +17,9 @@ type Gap struct {
 	URL   string `json:"url"`
 	Since int64  `json:"since"`
 	Until int64  `json:"until"`
-	// Why is down, refused, connecting, unheard-before or stopped. Stopped: this relay was not running, did not read the
-	// source, or could not take what came.
+	// Why is down, refused, truncated, paused, connecting, unheard-before or stopped. Truncated: the source gave only part of
+	// what it holds. Paused: it lied and was left alone. Stopped: this relay was not running, did not read the source, or
+	// could not take what came.
 	Why string `json:"why"`
 }
 
@@ -77,7 +78,7 @@ func (l *Ledger) recent(url string, limit int) []Gap {
 	}
 	now := l.now().Unix()
 	since := s.line.turns[max(0, len(s.line.turns)-2*limit-1)].at
-	all := s.gaps(since, now, now, 0)
+	all := append(s.cutBefore(since), s.gaps(since, now, now, 0)...)
 	return slices.Clone(all[max(0, len(all)-limit):])
 }
 
@@ -100,7 +101,13 @@ func (s *source) walk(since, until, now int64, fn func(since, until int64, is he
 	if s.runs {
 		end = max(end, now)
 	}
-	s.line.walk(since, until, end, fn)
+	s.line.walk(since, until, end, func(from, to int64, is hearing) {
+		if is == heard {
+			s.spare(from, to, fn)
+			return
+		}
+		fn(from, to, is)
+	})
 	if from := max(since, end); from < until {
 		fn(from, until, stopped)
 	}

@@ -19,10 +19,15 @@ func (s *session) keepAlive(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if err := s.c.Ping(ctx); err != nil {
+		before := s.messages.Load()
+		err := s.c.Ping(ctx)
+		switch {
+		case err == nil:
+			s.sign()
+		case s.messages.Load() == before || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
+		default: // the pong waits behind what this relay is slow to read
 		}
-		s.sign()
 	}
 }
 
@@ -77,7 +82,7 @@ func (s *session) falls(ctx context.Context, part string, why hearing) {
 		delete(s.standing, part)
 	}
 	if !s.since.IsZero() {
-		s.longest = max(s.longest, now.Sub(s.since))
+		s.measure(now)
 		s.since = time.Time{}
 		s.u.tally.lost(now)
 	}
@@ -115,7 +120,7 @@ func (s *session) fill(ctx context.Context) {
 	}
 }
 
-// stood is the longest that all parts stood on this connection.
+// stood is the longest that all parts stood on this connection without a fault of the upstream.
 func (s *session) stood() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -92,7 +92,7 @@ func TestMirror_HugeMessageEndsTheConnectionOnly(t *testing.T) {
 	old := past(r, 5)
 	var once sync.Once
 	r.twist = func(_ string, _ nostr.Filter, c *fakeConn) bool {
-		once.Do(func() { c.send(wire.AppendNotice(nil, strings.Repeat("x", 3<<20))) })
+		once.Do(func() { c.send(wire.AppendNotice(nil, strings.Repeat("x", 33<<20))) })
 		return false
 	}
 	sink := newSink()

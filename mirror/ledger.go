@@ -50,10 +50,12 @@ type source struct {
 	moved  int          // so many turns stand in the note of the past
 	runs   bool         // it is listened to, or tried; else it is stopped since line.until
 	reach  func() int64 // while heard: until when that is certain; nil = now
+	cuts   []cut        // replaced, never changed in place
 
 	// guarded by saving
 	wrotePast []turn
 	wroteNow  note
+	wroteCuts []cut
 	failing   bool // the last write failed, and that was told
 }
 
@@ -152,13 +154,17 @@ func (l *Ledger) load(url string) (*source, error) {
 			*n = note{}
 		}
 	}
+	cuts, err := l.loadCuts(url)
+	if err != nil {
+		return s, err
+	}
 	line, moved := join(past, recent)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.loaded {
 		return s, nil
 	}
-	s.loaded, s.line, s.moved = true, line, moved
+	s.loaded, s.line, s.moved, s.cuts, s.wroteCuts = true, line, moved, cuts, cuts
 	return s, nil
 }
 

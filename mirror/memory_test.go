@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dvmrelay/nip90"
@@ -19,7 +20,8 @@ type memSink struct {
 	events map[string]*nip90.Parsed
 	doors  map[nip90.Door]int
 	fail   error
-	most   int // beyond so many events, each waits for the end of its context; 0 = no bound
+	forged func(e *nostr.Event) bool // whether a signature does not fit; nil = all do
+	most   int                       // beyond so many events, each waits for the end of its context; 0 = no bound
 }
 
 func newSink() *memSink {
@@ -37,6 +39,9 @@ func (s *memSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
 	}
 	if s.fail != nil {
 		return Verdict{Outcome: Failed, Err: s.fail}
+	}
+	if s.forged != nil && s.forged(p.Event) {
+		return Verdict{Outcome: Refused, Reason: ReasonSignature}
 	}
 	s.doors[p.Door]++
 	if s.events[p.Event.ID] != nil {
@@ -123,4 +128,25 @@ func (s *memState) mark(t *testing.T, part, url string) mark {
 		}
 	}
 	return m
+}
+
+// stuckSink holds some events until free is closed.
+type stuckSink struct {
+	*memSink
+	stuck   func(*nostr.Event) bool
+	free    chan struct{}
+	waiting atomic.Int64
+}
+
+func (s *stuckSink) Submit(ctx context.Context, p *nip90.Parsed) Verdict {
+	if s.stuck(p.Event) {
+		s.waiting.Add(1)
+		defer s.waiting.Add(-1)
+		select {
+		case <-s.free:
+		case <-ctx.Done():
+			return Verdict{Outcome: Failed, Err: ctx.Err()}
+		}
+	}
+	return s.memSink.Submit(ctx, p)
 }

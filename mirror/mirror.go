@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -21,6 +22,7 @@ type Mirror struct {
 	now   func() time.Time
 	bytes *semaphore.Weighted
 
+	budget atomic.Pointer[Budget]
 	ledger *Ledger
 	follow *follower
 
@@ -35,6 +37,7 @@ type Mirror struct {
 // New makes a mirror; Run starts it. Options that do not validate give a mirror without the faulty upstreams.
 func New(o Options, sink Sink, state State) *Mirror {
 	o.pace = o.pace.orDefault()
+	o.pace.temper = o.pace.temper.orDefault()
 	if o.MaxMessageBytes <= 0 {
 		o.MaxMessageBytes = 1 << 20
 	}
@@ -46,6 +49,7 @@ func New(o Options, sink Sink, state State) *Mirror {
 		m.now = time.Now
 	}
 	m.bytes = semaphore.NewWeighted(max(o.pace.bytes, o.MaxMessageBytes))
+	m.ReloadBudget(o.Budget())
 	m.kinds, m.ledger = o.Kinds, o.Ledger
 	if m.ledger == nil {
 		m.ledger = NewLedger(state, m.now, m.log)
@@ -149,7 +153,7 @@ func (m *Mirror) plan() (started, stopped []*upstream) {
 		}
 		u := m.newUpstream(url)
 		if old != nil {
-			u.tally = old.tally
+			u.tally, u.strikes, u.bytes, u.events = old.tally, old.strikes, old.bytes, old.events
 		}
 		m.upstreams[url] = u
 		started = append(started, u)
@@ -161,10 +165,10 @@ func (m *Mirror) plan() (started, stopped []*upstream) {
 func (m *Mirror) Upstreams() []Status {
 	m.mu.Lock()
 	wanted := slices.Clone(m.wanted)
-	tallies := make([]*tally, len(wanted))
+	tallies, struck := make([]*tally, len(wanted)), make([]*strikes, len(wanted))
 	for i, url := range wanted {
 		if u := m.upstreams[url]; u != nil {
-			tallies[i] = u.tally
+			tallies[i], struck[i] = u.tally, u.strikes
 		}
 	}
 	m.mu.Unlock()
@@ -172,7 +176,11 @@ func (m *Mirror) Upstreams() []Status {
 	out := make([]Status, 0, len(wanted))
 	for i, url := range wanted {
 		s := cmp.Or(tallies[i], newTally(url)).snapshot(now)
+		if struck[i] != nil {
+			s.Strikes = struck[i].count(now)
+		}
 		s.Gaps = m.ledger.recent(url, maxGaps)
+		s.Unheard = m.ledger.unheard(url, now.Add(-unheardTime).Unix(), now.Unix())
 		out = append(out, s)
 	}
 	return out

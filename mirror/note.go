@@ -19,6 +19,7 @@ func (l *Ledger) save(ctx context.Context, url string) {
 	}
 	s.saving <- struct{}{} // whoever holds it gives it back within saveTime
 	defer func() { <-s.saving }()
+	l.saveCuts(ctx, s)
 	past, recent, ok := l.notes(s)
 	if !ok {
 		return
@@ -36,7 +37,7 @@ func (l *Ledger) save(ctx context.Context, url string) {
 	}
 }
 
-func (l *Ledger) write(ctx context.Context, s *source, key string, n note) bool {
+func (l *Ledger) write(ctx context.Context, s *source, key string, n any) bool {
 	raw, err := json.Marshal(n)
 	if err == nil {
 		err = l.state.SetMeta(ctx, key, raw)

@@ -28,10 +28,16 @@ type Options struct {
 	// the job ends. These are addresses that strangers choose; those that are not public are never dialled. Default false.
 	Follow bool `toml:"follow"`
 
+	// MaxMessageBytes bounds one message of an upstream. One up to 16 times as long is passed over, a longer one ends the
+	// connection. Default 1 MiB, which 0 stands for.
+	MaxMessageBytes int64 `toml:"message_bytes"`
+	// BytesPerSecond and EventsPerSecond bound how fast one upstream is read, after a burst of ten seconds' worth. Default
+	// 8 MiB and 5,000; 0 = no bound.
+	BytesPerSecond  int64 `toml:"bytes_per_second"`
+	EventsPerSecond int   `toml:"events_per_second"`
+
 	// Kinds are the kinds of subscription A, jobs and what answers them; nil = DefaultKinds, empty = none.
 	Kinds []int `toml:"-"`
-	// MaxMessageBytes bounds one message of an upstream. Default 1 MiB.
-	MaxMessageBytes int64 `toml:"-"`
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time `toml:"-"`
 	// Ledger remembers when each upstream was heard; nil = one of the mirror's own.
@@ -71,7 +77,10 @@ func DefaultOptions() Options {
 			"wss://nostr-relay.nokotaro.com",
 			"wss://relay.nostr.wirednet.jp",
 		},
-		Backfill: 30 * 24 * time.Hour,
+		Backfill:        30 * 24 * time.Hour,
+		MaxMessageBytes: 1 << 20,
+		BytesPerSecond:  8 << 20,
+		EventsPerSecond: 5000,
 	}
 }
 
@@ -92,6 +101,7 @@ func (o Options) Validate() error {
 	if o.Backfill < 0 {
 		faults = append(faults, fmt.Errorf("mirror.backfill: %s: must not be negative", o.Backfill))
 	}
+	faults = append(faults, o.validateBudget())
 	return errors.Join(faults...)
 }
 
@@ -120,6 +130,7 @@ func address(raw string) (string, error) {
 
 // pace holds every duration and bound of the mirror in one place.
 type pace struct {
+	temper
 	firstRetry time.Duration // the longest wait before the first retry
 	maxRetry   time.Duration // the longest wait before any retry
 	healthy    time.Duration // a connection that stood this long forgets earlier failures

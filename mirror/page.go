@@ -15,9 +15,6 @@ import (
 // maxPageEvents bounds what an upstream may send for one page, whatever limit it was given.
 const maxPageEvents = 100_000
 
-// maxPageTime is how many times the patience for an answer one page may take while events keep coming.
-const maxPageTime = 10
-
 // page is one answer of backfill.
 type page struct {
 	arrived atomic.Int64
@@ -70,13 +67,16 @@ func (st *stand) fill(ctx context.Context) error {
 			if !ok {
 				break
 			}
-			values := st.r.bears()
+			values, grants := st.r.bears(), st.s.grants()
 			err := st.fillWindow(ctx, w, values)
 			var refused *errRefusedPage
 			if !errors.As(err, &refused) {
 				if err != nil {
 					return err
 				}
+				continue
+			}
+			if refused.reason == reasonAuth && st.s.admitted(ctx, grants) {
 				continue
 			}
 			wait := p.reissue
@@ -121,6 +121,7 @@ func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
 		if err := st.r.change(ctx, func(m *mark) { m.lower(current, reached) }); err != nil {
 			return err
 		}
+		st.mend(ctx, window{reached + 1, current.Until})
 		st.s.fill(ctx)
 		if reached < w.Since {
 			return nil
@@ -183,6 +184,9 @@ func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
 			}
 			pg.pending.Wait()
 			st.s.u.gave(pg.arrived.Load())
+			if f.Limit > 0 && pg.arrived.Load() > int64(f.Limit) {
+				st.s.fault(reasonLimit)
+			}
 			return pg, ctx.Err()
 		case <-b.closed:
 			// forgetting it cannot fail: nothing is sent for a subscription that the upstream has closed
@@ -193,8 +197,11 @@ func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
 			return nil, ctx.Err()
 		case <-tick.C:
 			now := pg.arrived.Load()
-			if now == before || rounds >= maxPageTime {
+			switch {
+			case now == before:
 				return nil, errSilent
+			case rounds >= st.s.u.m.o.pace.rounds:
+				return nil, errFlood
 			}
 			before = now
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nbd-wtf/go-nostr"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 // session is one connection to an upstream. One goroutine reads it; two per part write to it.
@@ -21,18 +22,25 @@ type session struct {
 	u     *upstream
 	c     *wire.Client
 	slots chan struct{} // events on their way to the sink
+	bytes *semaphore.Weighted
+	auth  *auth
 	fail  context.CancelCauseFunc
 
 	workers sync.WaitGroup
 	alive   atomic.Int64 // unix seconds of the last sign of life
 	all     []*stand     // set before anything runs
 
+	messages atomic.Int64 // received
+	faults   atomic.Int64 // since the last event of use
+	lates    int          // the reader's own: events for subscriptions that are over
+
 	mu       sync.Mutex // guards below; Ledger.mu may be taken while it is held, not the other way round
 	subs     map[string]*sub
 	issued   int
 	standing map[string]int64 // by part, once all its live subscriptions are past EOSE: when they were asked for, unix seconds
 	since    time.Time        // all parts stand since then; zero when they do not
-	longest  time.Duration    // the longest that all parts stood
+	flawed   time.Time        // the last fault
+	longest  time.Duration    // the longest that all parts stood without a fault
 }
 
 // sub is one subscription of a connection.
@@ -52,6 +60,7 @@ type sub struct {
 
 func newSession(u *upstream, c *wire.Client) *session {
 	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]int64{}}
+	s.bytes, s.auth = semaphore.NewWeighted(u.m.fairShare()), newAuth()
 	for _, r := range u.reaches {
 		s.all = append(s.all, &stand{s: s, r: r, more: make(chan struct{}, 1)})
 	}
@@ -67,6 +76,7 @@ func (s *session) run(parent context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.read(gctx) })
 	g.Go(func() error { return s.keepAlive(gctx) })
+	g.Go(func() error { return s.introduce(gctx) })
 	for _, st := range s.all {
 		g.Go(func() error { return st.hold(gctx) })
 		g.Go(func() error { return st.fill(gctx) })
@@ -89,6 +99,11 @@ func (s *session) read(ctx context.Context) error {
 			return err
 		}
 		s.sign()
+		s.messages.Add(1)
+		_, isEvent := msg.(wire.EventMsg)
+		if !s.u.pay(ctx, s.c.Size(), isEvent) {
+			return ctx.Err()
+		}
 		switch msg := msg.(type) {
 		case wire.EventMsg:
 			if err := s.event(ctx, msg); err != nil {
@@ -105,13 +120,27 @@ func (s *session) read(ctx context.Context) error {
 				close(b.closed)
 			}
 		case wire.Unreadable:
-			if msg.Label == wire.LabelEvent {
-				s.u.tally.refuse(reasonShape)
+			s.unreadable(msg)
+		case wire.AuthChallenge:
+			s.challenged(msg.Challenge)
+		case wire.OK:
+			if s.auth.answered(msg) && !msg.Accepted {
+				s.u.m.log.Info("upstream does not accept who this relay is", "upstream", s.u.url, "reason", prefix(msg.Reason))
 			}
 		case wire.Notice:
 			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
-		default: // what follows from a challenge comes as CLOSED
+		default:
 		}
+	}
+}
+
+// unreadable counts what makes no sense. A label that this relay does not know may be an honest extension.
+func (s *session) unreadable(msg wire.Unreadable) {
+	switch {
+	case msg.TooBig:
+		s.fault(reasonTooBig)
+	case msg.Label == wire.LabelEvent, msg.Label == "":
+		s.fault(reasonShape)
 	}
 }
 
@@ -119,9 +148,7 @@ func (s *session) read(ctx context.Context) error {
 func prefix(reason string) string {
 	word, _, _ := strings.Cut(reason, ":")
 	switch word {
-	case "auth-required", "restricted":
-		return reasonAuth
-	case "rate-limited", "blocked":
+	case reasonAuth, "restricted", "rate-limited", "blocked":
 		return word
 	}
 	return reasonClosed
@@ -170,13 +197,16 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 	s.u.tally.update(func(st *Status) { st.LastEventAt = at.Unix() })
 	b := s.sub(msg.Sub)
 	if b == nil || b.over {
-		if !s.late(msg.Sub) {
-			s.u.tally.refuse(reasonUnasked)
+		if s.late(msg.Sub) {
+			s.lates++
+		}
+		if !s.late(msg.Sub) || s.lates > maxLate {
+			s.fault(reasonUnasked)
 		}
 		return nil
 	}
 	if !b.filters.Match(msg.Event) {
-		s.u.tally.refuse(reasonUnasked)
+		s.fault(reasonUnasked)
 		return nil
 	}
 	if b.page != nil && b.page.arrived.Add(1) > maxPageEvents {
@@ -187,8 +217,13 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	weight := int64(len(msg.Raw))
+	weight := min(int64(len(msg.Raw)), s.u.m.fairShare())
+	if err := s.bytes.Acquire(ctx, weight); err != nil { // first its own share, so that it waits without anybody else's
+		<-s.slots
+		return err
+	}
 	if err := s.u.m.bytes.Acquire(ctx, weight); err != nil {
+		s.bytes.Release(weight)
 		<-s.slots
 		return err
 	}
@@ -196,6 +231,7 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 	s.workers.Go(func() {
 		defer func() {
 			s.u.m.bytes.Release(weight)
+			s.bytes.Release(weight)
 			<-s.slots
 		}()
 		done(s.submit(ctx, msg, b.door, at))
@@ -228,18 +264,25 @@ func (b *sub) begin(evt *nostr.Event, at time.Time) func(Outcome, bool) {
 // submit checks the id and hands the event on. genuine: the id is the hash of the event.
 func (s *session) submit(ctx context.Context, msg wire.EventMsg, door nip90.Door, at time.Time) (o Outcome, genuine bool) {
 	if !wire.CheckID(msg.Event) {
-		s.u.tally.refuse(reasonID)
+		s.fault(reasonID)
 		return Refused, false
 	}
 	p, err := nip90.Open(msg.Event, msg.Raw, door, at)
 	if err != nil {
-		s.u.tally.refuse(reasonShape)
+		s.fault(reasonShape)
 		return Refused, true
 	}
 	v := s.u.m.sink.Submit(ctx, p)
+	if v.Outcome == Refused && v.Reason == ReasonSignature {
+		s.fault(ReasonSignature)
+		return Refused, true
+	}
 	s.u.tally.count(v)
-	if seen := s.u.m.o.Seen; seen != nil && v.Outcome != Refused && v.Outcome != Failed {
-		seen(p.ID, s.u.url)
+	if v.Outcome != Refused && v.Outcome != Failed {
+		if seen := s.u.m.o.Seen; seen != nil {
+			seen(p.ID, s.u.url)
+		}
+		s.good()
 	}
 	if v.Outcome == Failed && ctx.Err() == nil {
 		s.fail(errors.Join(errNotTaken, v.Err))

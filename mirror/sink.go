@@ -42,6 +42,9 @@ type State interface {
 	SetMeta(ctx context.Context, key string, value []byte) error
 }
 
+// ReasonSignature goes with Refused: the signature does not fit id and key, which no honest upstream sends.
+const ReasonSignature = "bad-signature"
+
 // Reasons that go with Ignored.
 const (
 	ReasonStale    = "stale"     // a newer version of the address is here

@@ -13,6 +13,7 @@ type stand struct {
 	s    *session
 	r    *reach
 	more chan struct{} // one slot: there may be windows to fill
+	cuts []int64       // fill's own: seconds of the present window of which only part was given
 
 	mu   sync.Mutex // guards below
 	tide tide
@@ -52,7 +53,7 @@ func (st *stand) hold(ctx context.Context) error {
 	p := st.s.u.m.o.pace
 	for {
 		values := st.r.bears()
-		now := st.s.u.m.now().Unix()
+		now, grants := st.s.u.m.now().Unix(), st.s.grants()
 		subs, err := st.subscribe(ctx, now, values)
 		if err != nil {
 			return err
@@ -66,6 +67,9 @@ func (st *stand) hold(ctx context.Context) error {
 			if err := st.s.drop(ctx, b); err != nil {
 				return err
 			}
+		}
+		if reason == reasonAuth && st.s.admitted(ctx, grants) {
+			continue
 		}
 		wait := p.reissue
 		if reason == reasonClosed && st.r.split(values) {
@@ -83,12 +87,14 @@ func (st *stand) hold(ctx context.Context) error {
 // reach back by the overlap, for authors whose clock is slow.
 func (st *stand) subscribe(ctx context.Context, now int64, values int) ([]*sub, error) {
 	u, p := st.s.u, st.s.u.m.o.pace
+	again := st.again(now)
 	err := st.r.change(ctx, func(m *mark) {
 		m.cover(st.r.part.kinds)
 		m.open(now, st.r.floor(), p.overlap)
 		if st.r.part.sweeping {
 			m.sweep(now, p.sweep)
 		}
+		m.addAll(again)
 	})
 	if err != nil {
 		return nil, err
@@ -165,12 +171,13 @@ func (st *stand) stay(ctx context.Context, ended <-chan *sub) (string, error) {
 		case <-tick.C:
 		}
 		now := st.s.u.m.now().Unix()
-		level := st.level(now)
+		level, again := st.level(now), st.again(now)
 		err := st.r.change(ctx, func(m *mark) {
 			m.Heard = max(m.Heard, level)
 			if st.r.part.sweeping {
 				m.sweep(now, p.sweep)
 			}
+			m.addAll(again)
 		})
 		if err != nil {
 			return "", err

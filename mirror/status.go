@@ -14,6 +14,7 @@ const (
 	StateLive        = "live"        // nothing is known to be missing
 	StateRefused     = "refused"     // connected, but it does not serve what is asked
 	StateWaiting     = "waiting"     // unreachable or lost; tried again later
+	StatePaused      = "paused"      // left alone until PausedUntil, since it lied
 )
 
 // Status is what an upstream looks like from here. Times are unix seconds. It is a copy: safe to keep.
@@ -31,7 +32,18 @@ type Status struct {
 	Connects    uint64            `json:"connects"`
 	Backfill    *Backfill         `json:"backfill,omitempty"` // absent until the first connection
 	Gaps        []Gap             `json:"gaps,omitempty"`     // the newest since it was first heard, oldest first, at most 20
+
+	Strikes     int              `json:"strikes"`                // faults in the last ten minutes; from 1,000 on it is paused
+	PausedUntil int64            `json:"paused_until,omitempty"` // while it is paused
+	Bytes       uint64           `json:"bytes"`                  // of messages received
+	SlowedMS    int64            `json:"slowed_ms"`              // how long reading waited for its budget, in milliseconds
+	Unheard     map[string]int64 `json:"unheard,omitempty"`      // seconds of the last day in which it was not heard, by Gap.Why
+
+	slowed time.Duration
 }
+
+// unheardTime is how far back Status.Unheard reaches.
+const unheardTime = 24 * time.Hour
 
 // maxGaps bounds Status.Gaps.
 const maxGaps = 20
@@ -54,8 +66,15 @@ const (
 	reasonAuth     = "auth-required"
 	reasonClosed   = "closed"
 	reasonDial     = "unreachable"
+	reasonDNS      = "dns"
+	reasonTLS      = "tls"
 	reasonLost     = "connection-lost"
 	reasonSilent   = "silent"
+	reasonEndless  = "endless"
+	reasonSlow     = "too-slow"
+	reasonTooBig   = "message-too-big"
+	reasonBinary   = "binary"
+	reasonLimit    = "limit-ignored"
 	reasonSink     = "not-taken"
 	reasonProgress = "progress-not-saved"
 )
@@ -133,7 +152,7 @@ func (t *tally) snapshot(now time.Time) Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.s
-	s.Rejected = maps.Clone(t.s.Rejected)
+	s.Rejected, s.SlowedMS = maps.Clone(t.s.Rejected), t.s.slowed.Milliseconds()
 	if len(t.marks) == 0 {
 		return s
 	}

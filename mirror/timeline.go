@@ -17,6 +17,8 @@ const (
 	connecting hearing = "connecting"     // this relay had just begun to listen there
 	before     hearing = "unheard-before" // it had never been heard until then
 	stopped    hearing = "stopped"        // this relay was not running, did not read the source, or could not take what came
+	paused     hearing = "paused"         // left alone for a while, since it lied
+	truncated  hearing = "truncated"      // it gave only part of what it holds; never a turn, see cut
 )
 
 // turn is a moment from which on a source was heard, or was not. Times are unix seconds.
@@ -35,7 +37,7 @@ func (t *turn) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	switch t.is {
-	case heard, down, refused, connecting, stopped:
+	case heard, down, refused, connecting, stopped, paused:
 		if len(fields) == 2 {
 			return nil
 		}

@@ -2,9 +2,12 @@ package mirror
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +31,9 @@ type upstream struct {
 	tally   *tally
 	reaches []*reach
 	most    atomic.Int64 // events of the longest answer that it ever gave
+	strikes *strikes
+	bytes   *meter
+	events  *meter
 
 	info   wire.Info
 	infoAt time.Time
@@ -35,7 +41,7 @@ type upstream struct {
 
 // newUpstream makes an upstream that is asked for the kinds of the moment. m.mu must be held.
 func (m *Mirror) newUpstream(url string) *upstream {
-	u := &upstream{m: m, url: url, kinds: m.kinds, tally: newTally(url)}
+	u := &upstream{m: m, url: url, kinds: m.kinds, tally: newTally(url), strikes: &strikes{}, bytes: &meter{}, events: &meter{}}
 	for _, p := range parts(m.kinds) {
 		u.reaches = append(u.reaches, &reach{u: u, part: p, values: p.values, saving: make(chan struct{}, 1)})
 	}
@@ -46,14 +52,18 @@ func (m *Mirror) newUpstream(url string) *upstream {
 func (u *upstream) run(ctx context.Context) {
 	u.tally.only(u.reaches)
 	defer u.m.ledger.end(ctx, u.url)
+	u.strikes.forget()
 	b := backoff{first: u.m.o.pace.firstRetry, most: u.m.o.pace.maxRetry}
-	for ctx.Err() == nil {
+	for u.resume(ctx) {
 		stood, err := u.connect(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if stood >= u.m.o.pace.healthy {
 			b.reset()
+		}
+		if u.punish(ctx) {
+			continue
 		}
 		wait := b.next()
 		reason := reasonOf(err)
@@ -69,10 +79,21 @@ func (u *upstream) run(ctx context.Context) {
 
 func reasonOf(err error) string {
 	var dial *dialError
+	var faulty *faultyError
 	switch {
 	case errors.As(err, &dial):
-		return reasonDial
-	case errors.Is(err, errSilent), errors.Is(err, errFlood):
+		return dialReason(err)
+	case errors.As(err, &faulty):
+		return faulty.reason
+	case errors.Is(err, wire.ErrTooBig):
+		return reasonTooBig
+	case errors.Is(err, wire.ErrSlow):
+		return reasonSlow
+	case errors.Is(err, wire.ErrBinary):
+		return reasonBinary
+	case errors.Is(err, errFlood):
+		return reasonEndless
+	case errors.Is(err, errSilent):
 		return reasonSilent
 	case errors.Is(err, errNotTaken):
 		return reasonSink
@@ -83,6 +104,23 @@ func reasonOf(err error) string {
 }
 
 type dialError struct{ err error }
+
+// dialReason tells apart why no connection came about.
+func dialReason(err error) string {
+	var (
+		name  *net.DNSError
+		cert  *tls.CertificateVerificationError
+		plain tls.RecordHeaderError
+		alert tls.AlertError
+	)
+	switch {
+	case errors.As(err, &name):
+		return reasonDNS
+	case errors.As(err, &cert), errors.As(err, &plain), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+		return reasonTLS
+	}
+	return reasonDial
+}
 
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
@@ -98,7 +136,10 @@ func (u *upstream) connect(ctx context.Context) (stood time.Duration, err error)
 			return 0, fmt.Errorf("%w: %w", errProgress, err)
 		}
 	}
-	o := wire.DialOptions{DialTimeout: u.m.o.pace.dial, ReadLimit: u.m.o.MaxMessageBytes, PingEvery: u.m.o.pace.idle, UserAgent: "dvmrelay"}
+	o := wire.DialOptions{
+		DialTimeout: u.m.o.pace.dial, PingEvery: u.m.o.pace.idle, UserAgent: "dvmrelay",
+		ReadLimit: u.m.o.MaxMessageBytes, SkipLimit: skipFactor * u.m.o.MaxMessageBytes, MessageTimeout: u.m.o.pace.message,
+	}
 	u.learn(ctx, o)
 	c, err := wire.Dial(ctx, u.url, o)
 	if err != nil {
@@ -168,7 +209,8 @@ type reach struct {
 	mu     sync.Mutex // guards below
 	loaded bool
 	mark   mark
-	values int // values per filter that the upstream is known to bear
+	values int   // values per filter that the upstream is known to bear
+	again  int64 // when cuts were last asked for again, unix seconds
 }
 
 func (r *reach) key() string { return "mirror/" + r.part.name + "/" + r.u.url }

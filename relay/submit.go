@@ -23,6 +23,7 @@ type Verdict struct {
 	OK      bool
 	Reason  string // as an OK message says it: empty, or a NIP-01 prefix and words
 	Outcome mirror.Outcome
+	Forged  bool  // the signature does not fit
 	Err     error // set when it could not be decided
 }
 
@@ -32,6 +33,8 @@ func (r *Relay) Submit(ctx context.Context, p *nip90.Parsed) mirror.Verdict {
 	v := r.Judge(ctx, p)
 	out := mirror.Verdict{Outcome: v.Outcome, Err: v.Err}
 	switch prefix := prefixOf(v.Reason); {
+	case v.Forged:
+		out.Reason = mirror.ReasonSignature
 	case v.Outcome == mirror.Refused:
 		out.Reason = prefix
 	case v.Outcome == mirror.Ignored:
@@ -82,7 +85,9 @@ func (r *Relay) examine(ctx context.Context, p *nip90.Parsed) (Verdict, bool) {
 	}
 	if !good {
 		r.d.Policies.Forged(ctx)
-		return refused(policies.Invalid, "signature does not fit id and pubkey"), true
+		v := refused(policies.Invalid, "signature does not fit id and pubkey")
+		v.Forged = true
+		return v, true
 	}
 	return Verdict{}, false
 }

@@ -101,7 +101,10 @@ func mirrorFigures(upstreams []Upstream) []Figure {
 	var out []Figure
 	for _, u := range upstreams {
 		url := Label{"upstream", u.URL} // from the configuration, so a closed set
-		up, done := 0.0, 0.0
+		up, done, paused := 0.0, 0.0, 0.0
+		if u.State == "paused" {
+			paused = 1
+		}
 		if u.State == "live" || u.State == "backfilling" {
 			up = 1
 		}
@@ -120,8 +123,18 @@ func mirrorFigures(upstreams []Upstream) []Figure {
 			Figure{Name: "dvmrelay_mirror_lag_seconds", Help: "How long ago it was last heard completely.", Labels: []Label{url}, Value: float64(u.LagSeconds)},
 			Figure{Name: "dvmrelay_mirror_connects_total", Help: "Connections made.", Total: true, Labels: []Label{url}, Value: float64(u.Connects)},
 			Figure{Name: "dvmrelay_mirror_exclusive_events", Help: "Events that no other source was seen to have.", Labels: []Label{url}, Value: float64(u.Exclusive)},
+			Figure{Name: "dvmrelay_mirror_upstream_paused", Help: "1 while it is left alone since it lied.", Labels: []Label{url}, Value: paused},
+			Figure{Name: "dvmrelay_mirror_strikes", Help: "Faults in the last ten minutes.", Labels: []Label{url}, Value: float64(u.Strikes)},
+			Figure{Name: "dvmrelay_mirror_received_bytes_total", Help: "Bytes of messages received.", Total: true, Labels: []Label{url}, Value: float64(u.Bytes)},
+			Figure{Name: "dvmrelay_mirror_slowed_seconds_total", Help: "Time that reading waited for the budget.", Total: true, Labels: []Label{url}, Value: float64(u.SlowedMS) / 1000},
 			taken("stored", u.Accepted), taken("duplicate", u.Duplicates), taken("ignored", u.Ignored),
 		)
+		for why, seconds := range u.Unheard {
+			out = append(out, Figure{
+				Name: "dvmrelay_mirror_unheard_seconds", Help: "Seconds of the last day in which it was not heard, by reason.",
+				Labels: []Label{url, {"why", why}}, Value: float64(seconds),
+			})
+		}
 		for reason, n := range u.Rejected {
 			out = append(out, Figure{
 				Name: "dvmrelay_mirror_rejected_events_total", Help: "Events refused, by reason.", Total: true,

@@ -222,7 +222,7 @@ func (s *Site) words() template.FuncMap {
 func mark(state string) string {
 	return map[string]string{
 		"success": "✓", "error": "✕", "payment-required": "$", "processing": "▶", "partial": "◐", "open": "○", "cancelled": "–",
-		"expired": "⌛", "live": "●", "backfilling": "◑", "connecting": "…", "waiting": "✕", "refused": "✕",
+		"expired": "⌛", "live": "●", "backfilling": "◑", "connecting": "…", "waiting": "✕", "refused": "✕", "paused": "✕",
 	}[state]
 }
 

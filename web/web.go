@@ -42,7 +42,7 @@ func (o Options) Validate() error {
 // Upstream is what is known of one upstream. DESIGN's shape of the HTTP API; times are unix seconds.
 type Upstream struct {
 	URL         string            `json:"url" doc:"The upstream relay."`
-	State       string            `json:"state" enum:"connecting,backfilling,live,refused,waiting"`
+	State       string            `json:"state" enum:"connecting,backfilling,live,refused,waiting,paused"`
 	Reason      string            `json:"reason,omitempty" doc:"One word on why it is not live."`
 	HeardSince  int64             `json:"heard_since,omitempty" doc:"Heard without a break since then; absent while it is not."`
 	LastEventAt int64             `json:"last_event_at,omitempty" doc:"When an event last came from it."`
@@ -50,11 +50,17 @@ type Upstream struct {
 	Accepted    uint64            `json:"accepted"`
 	Duplicates  uint64            `json:"duplicates"`
 	Ignored     uint64            `json:"ignored" doc:"Stale, deleted or expired events."`
-	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events by reason."`
+	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events, and faults of the upstream, by reason."`
 	Exclusive   uint64            `json:"exclusive" doc:"Events known here that no other source was seen to have."`
 	Connects    uint64            `json:"connects" doc:"Connections made since the relay started."`
 	Backfill    *Backfill         `json:"backfill,omitempty"`
 	Gaps        []index.Gap       `json:"gaps" doc:"When it was not heard, the newest few."`
+
+	Strikes     int              `json:"strikes" doc:"What it did in the last ten minutes that no honest relay does; from 1,000 on it is paused."`
+	PausedUntil int64            `json:"paused_until,omitempty" doc:"While it is paused."`
+	Bytes       uint64           `json:"bytes" doc:"Bytes of messages received since this relay started."`
+	SlowedMS    int64            `json:"slowed_ms" doc:"How long reading waited for the upstream's budget."`
+	Unheard     map[string]int64 `json:"unheard,omitempty" doc:"Seconds of the last day in which it was not heard, by reason."`
 }
 
 // Backfill is how far the past of an upstream was read.

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,7 +32,8 @@ type DialOptions struct {
 	UserAgent string
 
 	Limits      Limits        // bounds on what an event may hold; the zero value bounds nothing
-	ReadLimit   int64         // bytes of one message; default 1 MiB; a longer one ends the connection
+	ReadLimit   int64         // bytes of one message that is read; default 1 MiB
+	SkipLimit   int64         // bytes of one message that is passed over, as Unreadable; a longer one ends the connection; default ReadLimit
 	DialTimeout time.Duration // for name, connection, TLS and handshake together; default 20 s
 	// MessageTimeout is how long one message may take from its first byte to its last; default 30 s.
 	MessageTimeout time.Duration
@@ -43,6 +46,7 @@ func (o DialOptions) withDefaults() DialOptions {
 	if o.ReadLimit <= 0 {
 		o.ReadLimit = 1 << 20
 	}
+	o.SkipLimit = max(o.SkipLimit, o.ReadLimit)
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -64,6 +68,7 @@ func (o DialOptions) withDefaults() DialOptions {
 var (
 	ErrTooBig = errors.New("message is longer than the read limit")
 	ErrBinary = errors.New("peer sent a binary message")
+	ErrSlow   = errors.New("message took too long to arrive")
 	// ErrClosed means that this side called Close.
 	ErrClosed = errors.New("client is closed")
 )
@@ -76,7 +81,9 @@ type Client struct {
 	conn   *websocket.Conn
 	socket *lastSocket
 	slow   *time.Timer // cuts the socket when a message takes too long; runs only while one is being read
+	late   atomic.Bool // slow has cut the socket
 	buf    bytes.Buffer
+	size   int64 // of the last message
 	closed sync.Once
 	done   chan struct{}
 }
@@ -106,9 +113,12 @@ func Dial(ctx context.Context, url string, o DialOptions) (*Client, error) {
 		}
 		return nil, fmt.Errorf("dial %s: %w", url, err)
 	}
-	conn.SetReadLimit(o.ReadLimit)
+	conn.SetReadLimit(o.SkipLimit)
 	c := &Client{url: url, o: o, conn: conn, socket: socket, done: make(chan struct{})}
-	c.slow = time.AfterFunc(o.MessageTimeout, socket.cut)
+	c.slow = time.AfterFunc(o.MessageTimeout, func() {
+		c.late.Store(true)
+		socket.cut()
+	})
 	c.slow.Stop()
 	return c, nil
 }
@@ -133,13 +143,24 @@ func (c *Client) Receive(ctx context.Context) (Message, error) {
 	}
 	c.buf.Reset()
 	c.slow.Reset(c.o.MessageTimeout)
-	_, err = c.buf.ReadFrom(r)
+	c.size, err = c.buf.ReadFrom(io.LimitReader(r, c.o.ReadLimit))
+	if err == nil {
+		var over int64
+		over, err = io.Copy(io.Discard, r)
+		c.size += over
+	}
 	c.slow.Stop()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, c.readError(err)
+	case c.size > c.o.ReadLimit:
+		return Unreadable{TooBig: true, Reason: "the message is longer than the read limit"}, nil
 	}
 	return ParseMessage(c.buf.Bytes(), c.o.Limits), nil
 }
+
+// Size is how many bytes the message had that Receive returned last. Only who calls Receive may call it.
+func (c *Client) Size() int64 { return c.size }
 
 func (c *Client) readError(err error) error {
 	select {
@@ -147,8 +168,11 @@ func (c *Client) readError(err error) error {
 		return fmt.Errorf("read from %s: %w", c.url, ErrClosed)
 	default:
 	}
-	if errors.Is(err, websocket.ErrMessageTooBig) {
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig):
 		err = ErrTooBig
+	case c.late.Load():
+		err = ErrSlow
 	}
 	return fmt.Errorf("read from %s: %w", c.url, err)
 }

@@ -144,6 +144,28 @@ func TestClient_TooBig(t *testing.T) {
 	}
 }
 
+// TestClient_SkipsWhatIsTooLong: between the two limits a message is lost and the connection is not.
+func TestClient_SkipsWhatIsTooLong(t *testing.T) {
+	long, next, longest := strings.Repeat("x", 2000), `["NOTICE","next"]`, strings.Repeat("x", 5001)
+	url := serve(t, func(ctx context.Context, conn *websocket.Conn) {
+		write(t, ctx, conn, long)
+		write(t, ctx, conn, next)
+		write(t, ctx, conn, longest)
+		_, _, _ = conn.Read(ctx) // until the client hangs up
+	})
+	c := dial(t, url, wire.DialOptions{ReadLimit: 1000, SkipLimit: 5000})
+	ctx := shortly(t)
+	if msg, err := c.Receive(ctx); err != nil || !msg.(wire.Unreadable).TooBig || c.Size() != 2000 {
+		t.Errorf("got %#v, %v, %d bytes; want a message of 2000 bytes that was passed over", msg, err, c.Size())
+	}
+	if msg, err := c.Receive(ctx); err != nil || msg != (wire.Notice{Text: "next"}) || c.Size() != int64(len(next)) {
+		t.Errorf("got %#v, %v, %d bytes; want the notice", msg, err, c.Size())
+	}
+	if _, err := c.Receive(ctx); !errors.Is(err, wire.ErrTooBig) {
+		t.Errorf("got %v, want %v", err, wire.ErrTooBig)
+	}
+}
+
 func TestClient_Binary(t *testing.T) {
 	url := serve(t, func(ctx context.Context, conn *websocket.Conn) {
 		if err := conn.Write(ctx, websocket.MessageBinary, []byte(`["NOTICE","x"]`)); err != nil {
@@ -172,8 +194,8 @@ func TestClient_Drip(t *testing.T) {
 	})
 	c := dial(t, url, wire.DialOptions{MessageTimeout: 50 * time.Millisecond})
 	ctx := shortly(t)
-	if _, err := c.Receive(ctx); err == nil || ctx.Err() != nil {
-		t.Errorf("got %v, %v; want an error long before the deadline", err, ctx.Err())
+	if _, err := c.Receive(ctx); !errors.Is(err, wire.ErrSlow) || ctx.Err() != nil {
+		t.Errorf("got %v, %v; want %v long before the deadline", err, ctx.Err(), wire.ErrSlow)
 	}
 }
 

@@ -55,6 +55,7 @@ type NegErr struct{ Sub, Reason string }
 type Unreadable struct {
 	Label  string // empty when it cannot be read
 	Sub    string // of an EVENT that cannot be read; empty when that cannot be read either
+	TooBig bool   // it was longer than may be read, and was passed over
 	Reason string
 }
 

@@ -87,6 +87,9 @@ func (h *hub) join() (err error) {
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
 	h.cfg.Mirror.Seen = h.seen.Saw
 	h.cfg.Mirror.Jobs, h.cfg.Mirror.Self = &openJobs{h.store, h.index}, h.cfg.Relay.URL
+	if key, ok := h.relay.Key(); ok {
+		h.cfg.Mirror.Sign = key.Sign
+	}
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	h.expect()
 	return nil
@@ -186,6 +189,7 @@ func (h *hub) upstreams() []web.Upstream {
 			URL: u.URL, State: u.State, Reason: u.Reason, HeardSince: u.HeardSince, LastEventAt: u.LastEventAt, LagSeconds: u.LagSeconds,
 			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Rejected: u.Rejected, Connects: u.Connects,
 			Exclusive: exclusive[u.URL],
+			Strikes:   u.Strikes, PausedUntil: u.PausedUntil, Bytes: u.Bytes, SlowedMS: u.SlowedMS, Unheard: u.Unheard,
 		}
 		if u.Backfill != nil {
 			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}

@@ -194,7 +194,9 @@ func (s *server) reload() {
 	s.expect()
 	s.mirror.ReloadFollow(next.Mirror.Follow)
 	s.mirror.ReloadKinds(s.mirrored())
+	s.mirror.ReloadBudget(next.Mirror.Budget())
 	s.cfg.Policies, s.cfg.Kinds, s.cfg.Limits = next.Policies, next.Kinds, next.Limits
 	s.cfg.Log.Level, s.cfg.Mirror.Upstreams, s.cfg.Mirror.Follow = next.Log.Level, next.Mirror.Upstreams, next.Mirror.Follow
+	s.cfg.Mirror.BytesPerSecond, s.cfg.Mirror.EventsPerSecond = next.Mirror.BytesPerSecond, next.Mirror.EventsPerSecond
 	s.log.Info("configuration reloaded")
 }
