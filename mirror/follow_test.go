@@ -336,7 +336,7 @@ func TestFollow_HostileRelaysAreLeft(t *testing.T) {
 			r.twisted(func(string, nostr.Filter, *fakeConn) bool { return true })
 		}, reasonSilent},
 		"away":    {func(r *fakeRelay, _ Job) { r.leave(true) }, reasonDial},
-		"too big": {func(r *fakeRelay, _ Job) { r.twisted(big) }, reasonLost},
+		"too big": {func(r *fakeRelay, _ Job) { r.twisted(big) }, reasonTooBig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newFake(t)
