@@ -51,7 +51,7 @@ type Store struct {
 	vanishing atomic.Pointer[map[nip90.PubKey]vanishing]
 	disk      disk
 	counters  counters
-	marks     marks    // touched by the writer only, once it runs
+	marks     marks // touched by the writer only, once it runs
 	shelf     *shelf
 	blinder   *Blinder // written before the first group; nil while there is no secret
 

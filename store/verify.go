@@ -14,9 +14,9 @@ const maxFindings = 20
 
 // Verified says what Verify looked at.
 type Verified struct {
-	Events int64 // bodies
-	Facts  int64
-	Keys   int64 // of the indexes of bodies
+	Events  int64 // bodies
+	Facts   int64
+	Keys    int64 // of the indexes of bodies
 	Waiting int64 // events kept until what they are about arrives
 }
 

@@ -24,7 +24,7 @@ import (
 // unmet is the refusal of the rule below.
 type unmet []store.Awaited
 
-func (unmet) Error() string              { return "about nothing known" }
+func (unmet) Error() string             { return "about nothing known" }
 func (u unmet) Awaits() []store.Awaited { return u }
 
 // rule lets a report in that names a counted event, a deletion that does, a profile or a wish to vanish of whoever was
