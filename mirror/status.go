@@ -28,6 +28,7 @@ type Status struct {
 	Accepted    uint64            `json:"accepted"`
 	Duplicates  uint64            `json:"duplicates"`
 	Ignored     uint64            `json:"ignored"` // stale, deleted or expired
+	Waiting     uint64            `json:"waiting"` // kept until what they are about arrives, whether it came since or not
 	Rejected    map[string]uint64 `json:"rejected"`
 	Connects    uint64            `json:"connects"`
 	Backfill    *Backfill         `json:"backfill,omitempty"` // absent until the first connection
@@ -105,7 +106,11 @@ func (t *tally) count(v Verdict) {
 		case Duplicate:
 			s.Duplicates++
 		case Ignored:
-			s.Ignored++
+			if v.Reason == ReasonWaiting {
+				s.Waiting++
+			} else {
+				s.Ignored++
+			}
 		case Refused:
 			if v.Reason == "" {
 				v.Reason = reasonOther

@@ -32,6 +32,7 @@ type Gauges struct {
 
 	Verified       int64            // signatures checked
 	BadSignatures  int64            // of those, wrong
+	SharedChecks   int64            // events for which the check of another copy stood
 	Verifying      int64            // being checked now
 	Accepted       int64            // events answered with OK true, duplicates apart
 	Duplicates     int64            // answered with OK true and `duplicate:`
@@ -88,7 +89,7 @@ func (r *Relay) Gauges() Gauges {
 		Messages: c.Messages.Load(), Malformed: c.Malformed.Load(), BytesIn: c.BytesIn.Load(), BytesOut: c.BytesOut.Load(),
 		Writes: c.Writes.Load(), Reqs: c.Reqs.Load(), Counts: c.Counts.Load(), Closed: c.Closed.Load(),
 		StoredSent: c.Stored.Load(), Delivered: c.Delivered.Load(), Auths: c.Auths.Load(), AuthFails: c.AuthFails.Load(),
-		Verified: r.verifier.checked.Load(), BadSignatures: r.verifier.bad.Load(), Verifying: int64(len(r.verifier.cores)),
+		Verified: r.verifier.checked.Load(), BadSignatures: r.verifier.bad.Load(), SharedChecks: r.verifier.shared.Load(), Verifying: int64(len(r.verifier.cores)),
 		Accepted: r.counts.accepted.Load(), Duplicates: r.counts.duplicates.Load(), Refused: make(map[string]int64, len(refusals)),
 		RefusedByRule: r.d.Policies.Counts(), Live: r.live.Stats(), AnnounceQueued: int64(len(r.announcements)),
 	}

@@ -158,6 +158,9 @@ func fill(n int) (*filled, error) {
 }
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == waitingChildFlag {
+		os.Exit(runWaitingChild(os.Args[2]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == childFlag {
 		os.Exit(runChild(os.Args[2]))
 	}

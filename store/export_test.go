@@ -46,3 +46,14 @@ func (s *Store) AlterExpiry(ctx context.Context, id nip90.ID, expires int64) err
 		return err
 	})
 }
+
+// ShrinkShelf divides all room for waiting events.
+func (s *Store) ShrinkShelf(ctx context.Context, by int) error {
+	return s.do(ctx, func(g *group) error {
+		m := &g.s.shelf.most
+		for _, r := range []*room{&m.all, &m.socket, &m.backfill} {
+			*r = room{r.events / by, r.bytes / int64(by)}
+		}
+		return nil
+	})
+}

@@ -15,16 +15,25 @@ const (
 	waitSeconds = 600
 	// maxPerAwaited is how many events wait for one thing.
 	maxPerAwaited = 16
-
-	// maxWaiting bounds all that waits, but for what was met during a backfill. Clients cannot take all of it, or a flood
-	// from one socket would cost what upstreams bring, which is asked for only once.
-	maxWaiting         = 10_000
-	maxWaitingBytes    = 64 << 20
-	maxWaitingSocket   = maxWaiting / 2
-	maxSocketBytes     = maxWaitingBytes / 2
-	maxWaitingBackfill = 100_000
-	maxBackfillBytes   = 256 << 20
 )
+
+// room bounds what waits.
+type room struct {
+	events int
+	bytes  int64
+}
+
+// shelfRoom is the room on a shelf.
+type shelfRoom struct {
+	// all is for what waits, but for what was met during a backfill. Clients cannot take all of it, or a flood from one
+	// socket would cost what upstreams bring, which is asked for only once.
+	all, socket room
+	backfill    room
+}
+
+func defaultRoom() shelfRoom {
+	return shelfRoom{all: room{10_000, 64 << 20}, socket: room{5_000, 32 << 20}, backfill: room{100_000, 256 << 20}}
+}
 
 // shelf knows in memory what waits on disk, so that an event that nobody waits for costs a few looks into a map. It
 // belongs to the writer, but for the ids.
@@ -32,8 +41,8 @@ type shelf struct {
 	rows    map[nip90.ID]*held
 	by      map[Awaited][]*held // in the order of coming
 	authors map[nip90.PubKey]map[*held]struct{}
-	count   [shelfClasses]int
-	bytes   [shelfClasses]int64
+	taken   [shelfClasses]room
+	most    shelfRoom
 	last    uint64 // seq of the newest
 
 	mu  sync.RWMutex // guards below
@@ -50,7 +59,7 @@ type heldChange struct {
 
 func newShelf() *shelf {
 	return &shelf{
-		rows: make(map[nip90.ID]*held), by: make(map[Awaited][]*held),
+		most: defaultRoom(), rows: make(map[nip90.ID]*held), by: make(map[Awaited][]*held),
 		authors: make(map[nip90.PubKey]map[*held]struct{}), ids: make(map[nip90.ID]struct{}),
 	}
 }
@@ -94,8 +103,7 @@ func (s *shelf) add(row *held) {
 		s.authors[row.author] = mine
 	}
 	mine[row] = struct{}{}
-	s.count[row.class]++
-	s.bytes[row.class] += row.size
+	s.taken[row.class].add(row.size, 1)
 }
 
 func (s *shelf) remove(row *held) {
@@ -115,8 +123,7 @@ func (s *shelf) remove(row *held) {
 	if delete(mine, row); len(mine) == 0 {
 		delete(s.authors, row.author)
 	}
-	s.count[row.class]--
-	s.bytes[row.class] -= row.size
+	s.taken[row.class].add(-row.size, -1)
 }
 
 // undo takes changes back, the newest first.
@@ -161,15 +168,30 @@ func (s *shelf) len() int {
 	return len(s.ids)
 }
 
-// room says whether another event of a class and size may wait.
-func (s *shelf) room(class shelfClass, size int64) bool {
-	if class == shelfBackfill {
-		return s.count[class] < maxWaitingBackfill && s.bytes[class]+size <= maxBackfillBytes
+func (r *room) add(size int64, n int) {
+	r.events += n
+	r.bytes += size
+}
+
+// fits says whether one more event of a size fits beside what is taken.
+func (r room) fits(size int64, taken ...room) bool {
+	for _, t := range taken {
+		r.events -= t.events
+		r.bytes -= t.bytes
 	}
-	if class == shelfSocket && (s.count[class] >= maxWaitingSocket || s.bytes[class]+size > maxSocketBytes) {
-		return false
+	return r.events > 0 && r.bytes >= size
+}
+
+// hasRoom says whether another event of a class and size may wait.
+func (s *shelf) hasRoom(class shelfClass, size int64) bool {
+	socket, feed := s.taken[shelfSocket], s.taken[shelfFeed]
+	switch class {
+	case shelfBackfill:
+		return s.most.backfill.fits(size, s.taken[class])
+	case shelfSocket:
+		return s.most.socket.fits(size, socket) && s.most.all.fits(size, socket, feed)
 	}
-	return s.count[shelfSocket]+s.count[shelfFeed] < maxWaiting && s.bytes[shelfSocket]+s.bytes[shelfFeed]+size <= maxWaitingBytes
+	return s.most.all.fits(size, socket, feed)
 }
 
 // open are those of the awaited things for which one more event may wait.

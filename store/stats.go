@@ -32,7 +32,7 @@ type Stats struct {
 	Waiting       int // events kept until what they are about arrives
 	WaitingBytes  int64
 	Adopted       int64 // of those since Open, let in
-	Lapsed        int64 // waited in vain, or withdrawn
+	Lapsed        int64 // waited in vain, or withdrawn meanwhile
 	NoRoom        int64 // refused because too many waited
 	DiskFree      uint64
 	DiskFloor     uint64

@@ -54,7 +54,7 @@ func (g *group) admitted(p *nip90.Parsed, tags []byte) (waits bool, err error) {
 		id: p.ID, author: p.Author, created: p.CreatedAt, since: clampTime(g.now), class: g.s.shelfFor(p.Door, g.now),
 		size: heldSize(len(p.Raw), len(awaits)), awaits: awaits,
 	}
-	if len(awaits) == 0 || !g.s.shelf.room(row.class, row.size) {
+	if len(awaits) == 0 || !g.s.shelf.hasRoom(row.class, row.size) {
 		g.s.shelf.refused.Add(1)
 		return false, refusal
 	}

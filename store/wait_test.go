@@ -232,7 +232,7 @@ func TestWaiting_TwiceIsOneRow(t *testing.T) {
 func TestWaiting_LongChainsAndManyGroups(t *testing.T) {
 	r := openWaiting(t)
 	chain := []*nip90.Parsed{storetest.Parsed(t, event(1, 5300, waitEpoch-100))}
-	for i := range 3000 {
+	for i := range 1100 {
 		chain = append(chain, report(t, i%200, chain[i]))
 	}
 	pending := make([]*store.Pending, 0, len(chain))
@@ -265,6 +265,9 @@ func TestWaiting_LongChainsAndManyGroups(t *testing.T) {
 
 func TestWaiting_Caps(t *testing.T) {
 	r := openWaiting(t)
+	if err := r.ShrinkShelf(context.Background(), 50); err != nil {
+		t.Fatal(err)
+	}
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
@@ -302,15 +305,16 @@ func TestWaiting_Caps(t *testing.T) {
 	r.put(t, by(nip90.DoorMirror, report(t, 41, job, other)), store.Waiting)
 	r.waiting(t, 17)
 
-	fill(nip90.DoorSocket, 5_000-16)
+	fill(nip90.DoorSocket, 100-16)
 	refused("more from sockets", by(nip90.DoorSocket, report(t, 3, about())))
-	fill(nip90.DoorMirror, 4_999)
+	fill(nip90.DoorMirror, 99)
 	refused("more than all", by(nip90.DoorMirror, report(t, 3, about())))
 	refused("more than all, imported", by(nip90.DoorImport, report(t, 3, about())))
-	r.waiting(t, 10_000)
-	r.put(t, by(nip90.DoorBackfill, report(t, 3, about())), store.Waiting)
-	if st := r.Stats(); st.NoRoom != 4 {
-		t.Errorf("%d counted as refused for want of room, want 4", st.NoRoom)
+	r.waiting(t, 200)
+	fill(nip90.DoorBackfill, 2_000)
+	refused("more from a backfill", by(nip90.DoorBackfill, report(t, 3, about())))
+	if st := r.Stats(); st.NoRoom != 5 {
+		t.Errorf("%d counted as refused for want of room, want 5", st.NoRoom)
 	}
 	// The 17th waits for the other thing it names.
 	if change := r.put(t, job, store.Stored); len(change.Adopted) != 16 {
@@ -325,6 +329,9 @@ func TestWaiting_Caps(t *testing.T) {
 
 func TestWaiting_BytesAreBounded(t *testing.T) {
 	r := openWaiting(t)
+	if err := r.ShrinkShelf(context.Background(), 10); err != nil {
+		t.Fatal(err)
+	}
 	n := 0
 	for ; n < 100; n++ {
 		e := event(3, nip90.KindReport, waitEpoch, nostr.Tag{"e", storetest.Parsed(t, event(1, 5300, int64(n))).Event.ID})
@@ -337,7 +344,7 @@ func TestWaiting_BytesAreBounded(t *testing.T) {
 			t.Fatalf("outcome %d", outcome)
 		}
 	}
-	if n != 32<<20/400_768 && n != 32<<20/400_768-1 {
+	if n != 32<<20/10/400_768 && n != 32<<20/10/400_768-1 {
 		t.Errorf("%d events of 400 kB wait", n)
 	}
 	r.waiting(t, n)
@@ -399,7 +406,7 @@ func TestWaiting_IsDecidedAgainAtStart(t *testing.T) {
 	dir := inDir(t.TempDir())
 	r := openWaiting(t, dir)
 	job := storetest.Parsed(t, event(1, 5300, waitEpoch-100))
-	for i := range 700 {
+	for i := range 600 {
 		r.put(t, report(t, i%200, storetest.Parsed(t, event(1, 5300, int64(i)))), store.Waiting)
 	}
 	last := report(t, 5, job)
@@ -414,8 +421,8 @@ func TestWaiting_IsDecidedAgainAtStart(t *testing.T) {
 		}
 	}))
 	eventually(t, "all but one are in", func() bool { return r.Stats().Waiting == 1 })
-	if got := len(r.told.take()); got != 700 || !r.Waits(last.ID) {
-		t.Errorf("%d told, want 700", got)
+	if got := len(r.told.take()); got != 600 || !r.Waits(last.ID) {
+		t.Errorf("%d told, want 600", got)
 	}
 }
 

@@ -81,6 +81,11 @@ func storeFigures(st store.Stats) []Figure {
 		{Name: "dvmrelay_store_queued_events", Help: "Events waiting for the writer.", Value: float64(st.Queue)},
 		{Name: "dvmrelay_store_open_snapshots", Help: "Views of the store in use.", Value: float64(st.Snapshots)},
 		{Name: "dvmrelay_store_vanishing_keys", Help: "Keys that are being erased.", Value: float64(st.Vanishing)},
+		{Name: "dvmrelay_store_waiting_events", Help: "Events kept until what they are about arrives.", Value: float64(st.Waiting)},
+		{Name: "dvmrelay_store_waiting_bytes", Help: "What those take.", Value: float64(st.WaitingBytes)},
+		{Name: "dvmrelay_store_adopted_events_total", Help: "Events that waited and came in with what they are about.", Total: true, Value: float64(st.Adopted)},
+		{Name: "dvmrelay_store_lapsed_events_total", Help: "Events that waited in vain, or were withdrawn meanwhile.", Total: true, Value: float64(st.Lapsed)},
+		{Name: "dvmrelay_store_crowded_events_total", Help: "Events about nothing known that were refused because too many waited.", Total: true, Value: float64(st.NoRoom)},
 		{Name: "dvmrelay_store_disk_free_bytes", Help: "Free space on the volume.", Value: float64(st.DiskFree)},
 		{Name: "dvmrelay_store_disk_floor_bytes", Help: "Free space below which writes are refused.", Value: float64(st.DiskFloor)},
 		{Name: "dvmrelay_store_disk_full", Help: "1 while writes are refused for want of space.", Value: full},
@@ -127,7 +132,7 @@ func mirrorFigures(upstreams []Upstream) []Figure {
 			Figure{Name: "dvmrelay_mirror_strikes", Help: "Faults in the last ten minutes.", Labels: []Label{url}, Value: float64(u.Strikes)},
 			Figure{Name: "dvmrelay_mirror_received_bytes_total", Help: "Bytes of messages received.", Total: true, Labels: []Label{url}, Value: float64(u.Bytes)},
 			Figure{Name: "dvmrelay_mirror_slowed_seconds_total", Help: "Time that reading waited for the budget.", Total: true, Labels: []Label{url}, Value: float64(u.SlowedMS) / 1000},
-			taken("stored", u.Accepted), taken("duplicate", u.Duplicates), taken("ignored", u.Ignored),
+			taken("stored", u.Accepted), taken("duplicate", u.Duplicates), taken("ignored", u.Ignored), taken("waiting", u.Waiting),
 		)
 		for why, seconds := range u.Unheard {
 			out = append(out, Figure{

@@ -37,6 +37,7 @@ func figures(r *relay.Relay) web.GaugesFunc {
 			total("relay_auths", "Keys that authenticated.", g.Auths),
 			total("relay_failed_auths", "AUTH messages refused.", g.AuthFails),
 			total("relay_verified_signatures", "Signatures checked.", g.Verified),
+			total("relay_shared_signatures", "Events for which the check of another copy stood.", g.SharedChecks),
 			total("relay_bad_signatures", "Signatures that were wrong.", g.BadSignatures),
 			total("relay_accepted_events", "Events accepted.", g.Accepted),
 			total("relay_duplicate_events", "Events that were here already.", g.Duplicates),

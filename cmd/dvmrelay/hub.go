@@ -33,6 +33,7 @@ type hub struct {
 	watch  *index.Watch
 	seen   *index.Sightings
 	site   *web.Site
+	past   backfilling
 	ready  atomic.Bool // the store runs and the doors are open
 }
 
@@ -50,6 +51,7 @@ func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
 	cfg.Store.Log, cfg.Store.Indexer = log, h.index
 	cfg.Store.BlindKeys = !cfg.Index.KeepCustomer
 	cfg.Store.Admit = func(t store.Txn, p *nip90.Parsed) error { return h.rules.Admit(h.index.Known(t), p) }
+	cfg.Store.Backfilling = h.past.on.Load
 	cfg.Store.Committed = func(version uint64, cs []store.Commit) {
 		h.relay.Committed(version, cs)
 		h.watch.Committed(version, cs)
@@ -187,7 +189,7 @@ func (h *hub) upstreams() []web.Upstream {
 	for _, u := range list {
 		up := web.Upstream{
 			URL: u.URL, State: u.State, Reason: u.Reason, HeardSince: u.HeardSince, LastEventAt: u.LastEventAt, LagSeconds: u.LagSeconds,
-			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Rejected: u.Rejected, Connects: u.Connects,
+			Accepted: u.Accepted, Duplicates: u.Duplicates, Ignored: u.Ignored, Waiting: u.Waiting, Rejected: u.Rejected, Connects: u.Connects,
 			Exclusive: exclusive[u.URL],
 			Strikes:   u.Strikes, PausedUntil: u.PausedUntil, Bytes: u.Bytes, SlowedMS: u.SlowedMS, Unheard: u.Unheard,
 		}

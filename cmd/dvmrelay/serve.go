@@ -80,6 +80,7 @@ func (s *server) run(ctx context.Context) error {
 		{"ledger", s.ledger.Run},
 		{"relay", s.relay.Run},
 		{"mirror", s.mirror.Run},
+		{"backfilling", func(ctx context.Context) error { return s.past.watch(ctx, s.mirror.Upstreams) }},
 		{"control", func(ctx context.Context) error {
 			return control.Serve(ctx, commands, control.New(s.local(), release, s.log))
 		}},
