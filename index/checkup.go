@@ -48,6 +48,7 @@ type checkup struct {
 	g     *gauge
 	s     *standing
 	cards []*card
+	made  []publication // what published found; nil = it has not looked
 	out   Checkup
 }
 
@@ -64,7 +65,7 @@ func (x *Index) Checkup(r store.Reader, pk nip90.PubKey) (Checkup, bool, error) 
 	c.out = Checkup{PubKey: pk.String(), Npub: nip90.Npub(pk), At: c.now, Items: []CheckItem{}, Measured: c.s.measured}
 	for _, check := range []func() error{
 		c.announcement, c.content, c.kindTags, c.dTag, c.price, c.profileHeld, c.relayList, c.heartbeat, c.found,
-		c.listens, c.upstreams, c.answers, c.delivers, c.errors,
+		c.listens, c.upstreams, c.answeredWhereAsked, c.answers, c.delivers, c.errors,
 	} {
 		if err := check(); err != nil {
 			return Checkup{}, false, err
@@ -115,8 +116,7 @@ func (c *checkup) announcement() error {
 	default:
 		c.add("announced", CheckOK, c.such(func(*card) bool { return true }), "%s here.", held(c.s.handlers))
 	}
-	c.add("announced-where", CheckUnknown, nil, "Which upstreams hold the announcement is not recorded.")
-	return nil
+	return c.announcedWhere()
 }
 
 func held(n int) string {

@@ -36,9 +36,16 @@ func (c *checkup) listens() error {
 		}
 	}
 	named, requests, err := c.named()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	silent := len(mine) == 0
+	if silent {
+		if mine, err = c.seenAnswering(); err != nil {
+			return err
+		}
+	}
+	switch {
 	case requests == 0:
 		c.add(code, CheckUnknown, nil, "None of the requests that are still held names relays.")
 		return nil
@@ -56,6 +63,10 @@ func (c *checkup) listens() error {
 		}
 	}
 	switch {
+	case silent && reached:
+		c.add(code, CheckWarn, slices.Sorted(maps.Keys(mine)), "It names no relay; its answers were seen where customers ask for them.")
+	case silent:
+		c.add(code, CheckWarn, slices.Sorted(maps.Keys(mine)), "It names no relay, and its answers were seen on none that its customers name; some of those may not be watched.")
 	case !reached:
 		c.add(code, CheckFail, mostNamed(named), "None of the relays that its customers name for answers is among those where it says it is.")
 	case len(missing) > 0:
@@ -124,6 +135,9 @@ func (c *checkup) countRelays(relays map[string]int, id nip90.ID) (int, error) {
 
 // relayKey is the same for the ways in which people write one relay.
 func relayKey(u string) string {
+	if normal, ok := normalRelay(u); ok {
+		return strings.ToValidUTF8(normal, "")
+	}
 	return strings.ToValidUTF8(strings.TrimRight(strings.ToLower(strings.TrimSpace(u)), "/"), "")
 }
 
@@ -137,11 +151,6 @@ func mostNamed(relays map[string]int) []string {
 		out = append(out, fmt.Sprintf("%s (%d)", u, relays[u]))
 	}
 	return out
-}
-
-func (c *checkup) upstreams() error {
-	c.add("results-on-several-upstreams", CheckUnknown, nil, "On which upstreams its results are seen is not recorded.")
-	return nil
 }
 
 func (c *checkup) answers() error {

@@ -108,8 +108,8 @@ var whyRules = [...]struct {
 	// listening, or the request's body is gone.
 	{whyUnwatched, (*reasons).unwatchedRelay},
 	// Something shows that there are answers that were not heard: a job that builds on this one has a result (not only
-	// that it was asked: a chain may be asked at once), money flowed to a provider that said nothing here, a silent provider that the job names was active after it, or the job itself came
-	// here only after it expired. The job is undelivered.
+	// that it was asked: a chain may be asked at once), money flowed to a provider that said nothing here, a silent provider that the job names was active after it or
+	// names only relays that are not watched, or the job itself came here only after it expired. The job is undelivered.
 	{whyElsewhere, (*reasons).answeredElsewhere},
 }
 

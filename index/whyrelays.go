@@ -1,9 +1,11 @@
 package index
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"dvmrelay/nip90"
@@ -23,31 +25,60 @@ func (w *reasons) upstreamGap() error {
 	if since >= until {
 		return nil
 	}
-	var evidence []Evidence
-	var names []string
-	count := int64(0)
-	for _, g := range w.x.o.Listening.Gaps(since, until, gapsAsked) {
-		if g.Since >= until || g.Until != 0 && g.Until <= since {
-			continue
-		}
-		count++
-		if len(evidence) == whyEvidence {
-			continue
-		}
-		evidence = append(evidence, Evidence{What: "gap", URL: g.URL, At: g.Since, Until: g.Until})
-		if len(names) < 3 {
-			names = append(names, gapWords(&g))
-		}
-	}
-	if count == 0 {
+	gaps := slices.DeleteFunc(w.x.o.Listening.Gaps(since, until, gapsAsked), func(g Gap) bool {
+		return g.Since >= until || g.Until != 0 && g.Until <= since
+	})
+	if len(gaps) == 0 {
 		return nil
 	}
+	// Where this job happens stands first: a gap there is the one that hides an answer.
+	matters := w.places()
+	slices.SortStableFunc(gaps, func(a, b Gap) int {
+		return cmp.Compare(min(len(matters[sourceKeyOf(b.URL)]), 1), min(len(matters[sourceKeyOf(a.URL)]), 1))
+	})
+	var evidence []Evidence
+	var names []string
+	for i := range gaps {
+		g := &gaps[i]
+		if i < whyEvidence {
+			evidence = append(evidence, Evidence{What: "gap", URL: g.URL, At: g.Since, Until: g.Until})
+		}
+		if i < 3 {
+			names = append(names, gapWords(g)+matters[sourceKeyOf(g.URL)])
+		}
+	}
+	count := int64(len(gaps))
 	text := fmt.Sprintf("%sthis relay did not hear all of its sources between the request of %s and %s: %s", observed, utc(since), utc(until), strings.Join(names, "; "))
 	if more := count - int64(len(names)); more > 0 {
 		text += fmt.Sprintf("; and %d gaps more", more)
 	}
 	w.say(whyGap, nip90.PubKey{}, text+". What was said then may be missing.", evidence...)
 	return nil
+}
+
+// places are the sources where the job happens, as far as it is known, with words that say so.
+func (w *reasons) places() map[string]string {
+	out := make(map[string]string)
+	for i := range w.o.Events {
+		for _, s := range w.o.Events[i].SeenOn {
+			out[sourceKeyOf(s)] = " (which had an event of this job)"
+		}
+	}
+	for _, s := range w.o.Relays {
+		if u, ok := normalRelay(s); ok {
+			out[u] = " (where the job asks for its answers)"
+		}
+	}
+	delete(out, OtherSource)
+	return out
+}
+
+// sourceKeyOf is one spelling for the spellings of a source.
+func sourceKeyOf(source string) string {
+	if u, ok := normalRelay(source); ok {
+		return u
+	}
+	return source
 }
 
 func gapWords(g *Gap) string {
@@ -65,22 +96,7 @@ func (w *reasons) unwatchedRelay() error {
 	if w.x.o.Listening == nil || !w.undelivered() || len(w.o.Relays) == 0 {
 		return nil
 	}
-	watched := make(map[string]bool)
-	for _, c := range w.x.o.Listening.Coverage(w.o.CreatedAt, max(w.end(), w.o.CreatedAt)) {
-		if u, ok := normalRelay(c.URL); ok {
-			watched[u] = true
-		}
-	}
-	if u, ok := normalRelay(w.x.o.URL); ok {
-		watched[u] = true
-	}
-	if f, ok := w.x.o.Listening.(Following); ok {
-		for _, raw := range f.Followed(w.o.ID) {
-			if u, ok := normalRelay(raw); ok {
-				watched[u] = true
-			}
-		}
-	}
+	watched := w.watched()
 	var evidence []Evidence
 	named, seen := 0, make(map[string]bool)
 	for _, s := range w.o.Relays {
@@ -107,6 +123,32 @@ func (w *reasons) unwatchedRelay() error {
 	}
 	w.say(whyUnwatched, nip90.PubKey{}, text, evidence...)
 	return nil
+}
+
+// watched are the relays that were listened to while the job could be answered. One that brought an event of it was,
+// whether or not it is an upstream: jobs may be followed to where they ask.
+func (w *reasons) watched() map[string]bool {
+	watched := make(map[string]bool)
+	add := func(source string) {
+		if u, ok := normalRelay(source); ok {
+			watched[u] = true
+		}
+	}
+	for _, c := range w.x.o.Listening.Coverage(w.o.CreatedAt, max(w.end(), w.o.CreatedAt)) {
+		add(c.URL)
+	}
+	for i := range w.o.Events {
+		for _, s := range w.o.Events[i].SeenOn {
+			add(s)
+		}
+	}
+	if f, ok := w.x.o.Listening.(Following); ok {
+		for _, u := range f.Followed(w.o.ID) {
+			add(u)
+		}
+	}
+	add(w.x.o.URL)
+	return watched
 }
 
 // maxRelayURL bounds the length of a relay's address that is taken for one.

@@ -210,6 +210,14 @@ func (w *reasons) answeredElsewhere() error {
 		evidence = append(evidence, alive...)
 		words = append(words, "a provider that it addresses was active after it was asked")
 	}
+	away, err := w.unheardProviders()
+	if err != nil {
+		return err
+	}
+	if len(away) > 0 {
+		evidence = append(evidence, away...)
+		words = append(words, "a silent provider that it addresses says that it is on relays which this one does not watch")
+	}
 	if len(words) == 0 {
 		return nil
 	}
@@ -233,6 +241,40 @@ func (w *reasons) builtUpon() (list []Evidence, err error) {
 		}
 	}
 	return list, nil
+}
+
+// unheardProviders are the relays of silent providers that the job addresses, where none of those in a provider's relay
+// list (kind 10002) is watched.
+func (w *reasons) unheardProviders() (list []Evidence, err error) {
+	if w.x.o.Listening == nil || !w.waited() || w.stillborn() {
+		return nil, nil
+	}
+	watched := w.watched()
+	left := whyAddressed
+	err = w.eachSilent(func(pk nip90.PubKey) error {
+		if left--; left < 0 || len(list) == 2 {
+			return nil
+		}
+		named, err := w.relays(nip90.KindRelayList, pk)
+		if err != nil || named == nil {
+			return err
+		}
+		first := ""
+		for _, s := range *named {
+			u, ok := normalRelay(s)
+			if ok && watched[u] {
+				return nil
+			}
+			if ok && first == "" {
+				first = u
+			}
+		}
+		if first != "" {
+			list = append(list, Evidence{What: "relay", PubKey: pk.String(), URL: first})
+		}
+		return nil
+	})
+	return slices.Clip(list), err
 }
 
 // aliveElsewhere are the signs of life of silent providers that the job addresses, from the time when it could be answered.

@@ -34,12 +34,13 @@ func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(rewrite(ts.MkAbs(args[0]), table, func(key, _ []byte) (value []byte, more bool) { return nil, false }))
 }
 
-// cmdOlder makes of the facts of feedbacks what a parser that did not read their status would have left: older NAME.
+// cmdOlder makes of the facts of feedbacks what a parser that did not read their status would have left, where
+// the body is still here to be read again: older NAME.
 func cmdOlder(ts *testscript.TestScript, _ bool, args []string) {
-	const status, kind = 2, 5
+	const status, flags, kind = 2, 4, 5
 	n := 0
 	ts.Check(rewrite(ts.MkAbs(args[0]), []byte{'f'}, func(_, value []byte) ([]byte, bool) {
-		if value[kind] == 7000>>8 && value[kind+1] == 7000&0xff && value[status] != 0 {
+		if value[kind] == 7000>>8 && value[kind+1] == 7000&0xff && value[status] != 0 && value[flags]&byte(store.FactBody) != 0 {
 			value[status] = 0
 			n++
 		}

@@ -34,7 +34,7 @@ func TestStories(t *testing.T) {
 			"alike":    cmdAlike,
 			"hub":      cmdHub,
 			"kill9":    cmdKill9,
-			"stop":     cmdStop,
+			"end":      cmdStop, // not stop, which ends a story in testscript itself
 			"hup":      cmdHup,
 			"publish":  cmdPublish,
 			"req":      cmdReq,
