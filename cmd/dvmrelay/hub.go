@@ -79,6 +79,7 @@ func (h *hub) join() (err error) {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
+	h.cfg.Mirror.Holdings = holdings{h.store}
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	return nil
 }
