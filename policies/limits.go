@@ -23,6 +23,10 @@ type Limits struct {
 	DefaultLimit  int `toml:"default_limit"` // events for a filter without a limit; default 500
 	MaxLimit      int `toml:"max_limit"`     // a higher limit is lowered to this; default 5,000
 
+	NegSessions int   `toml:"neg_sessions"` // reconciliations open at once on one socket; default 16. NIP-77
+	NegItems    int   `toml:"neg_items"`    // events that one of them may compare; default 500,000
+	NegBytes    int64 `toml:"neg_bytes"`    // memory that those of all sockets may hold; default 64 MiB
+
 	ConnectionsPerIP int `toml:"connections_per_ip"` // sockets of one address; default 100
 	EventsPerSecond  int `toml:"events_per_second"`  // events of one address; default 100
 	EventsBurst      int `toml:"events_burst"`       // events that one address may send at once; default 1,000
@@ -41,6 +45,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		MessageBytes: 512 << 10, ContentLength: 256 << 10, Tags: 2000, FutureSecs: 900,
 		Subscriptions: 64, LiveValues: 20_000, Filters: 16, Values: 2500, DefaultLimit: 500, MaxLimit: 5000,
+		NegSessions: 16, NegItems: 500_000, NegBytes: 64 << 20,
 		ConnectionsPerIP: 100, EventsPerSecond: 100, EventsBurst: 1000, ReqsPerSecond: 50, ReqsBurst: 500,
 		RequestsPerKey: 10, RequestsBurst: 100,
 		QueryBudget: 2 * time.Second, WriteDeadline: 10 * time.Second, LiveQueueBytes: 8 << 20,
@@ -64,6 +69,9 @@ func (l Limits) Validate() error {
 		{"values", int64(l.Values)},
 		{"default_limit", int64(l.DefaultLimit)},
 		{"max_limit", int64(l.MaxLimit)},
+		{"neg_sessions", int64(l.NegSessions)},
+		{"neg_items", int64(l.NegItems)},
+		{"neg_bytes", l.NegBytes},
 		{"connections_per_ip", int64(l.ConnectionsPerIP)},
 		{"events_per_second", int64(l.EventsPerSecond)},
 		{"events_burst", int64(l.EventsBurst)},

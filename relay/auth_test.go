@@ -161,7 +161,7 @@ func TestAuth_EncryptedJobsAreForThoseTheyConcern(t *testing.T) {
 // drain reads whatever is on its way.
 func (c *client) drain() {
 	c.t.Helper()
-	c.send(`["NEG-OPEN","drain",{},"61"]`)
+	c.send(`["NEG-MSG","drain","61"]`)
 	for c.recv().text(0) != "NEG-ERR" {
 	}
 }

@@ -104,7 +104,7 @@ func TestSubscription_RequestAndCloseInOneBreathLeavesNothing(t *testing.T) {
 	for i := range 200 {
 		c.send(fmt.Sprintf(`["REQ","s%d",{"kinds":[5300]}]`, i%7), fmt.Sprintf(`["CLOSE","s%d"]`, i%7))
 	}
-	c.send(`["NEG-OPEN","end",{},"61"]`)
+	c.send(`["NEG-MSG","end","61"]`)
 	for c.recv().text(0) != "NEG-ERR" {
 	}
 	if g := r.relay.Gauges(); g.Subscriptions != 0 || g.Live.Subscriptions != 0 {
@@ -165,19 +165,6 @@ func TestSubscription_IDsOfAnyCharacters(t *testing.T) {
 		c.send(fmt.Sprintf(`["COUNT",%s,{"kinds":[5300]}]`, quoted))
 		c.want("COUNT", id)
 	}
-}
-
-func TestNegentropy_ThousandAbandoned(t *testing.T) {
-	r := open(t)
-	c := r.dial()
-	for i := range 1000 {
-		c.send(fmt.Sprintf(`["NEG-OPEN","n%d",{"kinds":[5300]},"6100000200"]`, i))
-	}
-	for i := range 1000 {
-		c.want("NEG-ERR", fmt.Sprintf("n%d", i), "error: not served yet")
-	}
-	c.send(`["NEG-MSG","n1","61"]`, `["NEG-CLOSE","n1"]`)
-	c.want("NEG-ERR", "n1")
 }
 
 func TestSearch_UnknownThreadStaysLive(t *testing.T) {

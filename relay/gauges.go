@@ -12,6 +12,8 @@ type Gauges struct {
 	Sockets       int64 // open now
 	Subscriptions int64 // live now
 	InFlight      int64 // events being judged now
+	Negotiations  int64 // reconciliations open now
+	NegBytes      int64 // memory that they hold
 	Answering     int64 // REQ and COUNT that wait for their answer now
 
 	Opened         int64            // sockets since the start
@@ -25,9 +27,12 @@ type Gauges struct {
 	Reqs           int64
 	Counts         int64
 	Closed         int64 // CLOSED sent
-	StoredSent     int64 // stored events sent
-	Delivered      int64 // live events sent
-	Auths          int64 // keys authenticated
+	NegOpens       int64
+	NegAnswers     int64            // NEG-MSG sent
+	NegRefused     map[string]int64 // NEG-ERR sent, by prefix
+	StoredSent     int64            // stored events sent
+	Delivered      int64            // live events sent
+	Auths          int64            // keys authenticated
 	AuthFails      int64
 
 	Verified       int64            // signatures checked
@@ -93,6 +98,8 @@ func (r *Relay) Gauges() Gauges {
 		Accepted: r.counts.accepted.Load(), Duplicates: r.counts.duplicates.Load(), Refused: make(map[string]int64, len(refusals)),
 		RefusedByRule: r.d.Policies.Counts(), Live: r.live.Stats(), AnnounceQueued: int64(len(r.announcements)),
 	}
+	g.Negotiations, g.NegBytes = c.Negotiations.Load(), c.NegBytes.Load()
+	g.NegOpens, g.NegAnswers, g.NegRefused = c.NegOpens.Load(), c.NegAnswers.Load(), c.NegRefused()
 	for i, name := range refusals {
 		g.Refused[name] = r.counts.refused[i].Load()
 	}

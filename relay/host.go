@@ -32,6 +32,10 @@ func (r *Relay) newHost(l policies.Limits) *session.Host {
 			PongWait:        r.o.PongWait,
 			EOSEHint:        r.o.EOSEHint,
 			SealedReads:     r.o.AuthEncrypted,
+			Negentropy:      r.o.Negentropy,
+			NegSessions:     l.NegSessions,
+			NegItems:        l.NegItems,
+			NegBytes:        l.NegBytes,
 			Frame: wire.Limits{
 				MaxSubID: maxSubID, MaxFilters: l.Filters, MaxValues: l.Values, MaxTags: l.Tags, MaxContent: l.ContentLength,
 			},
@@ -40,14 +44,17 @@ func (r *Relay) newHost(l policies.Limits) *session.Host {
 		Store:    r.d.Store,
 		Live:     r.live,
 		Slots:    r.slots,
-		Now:      r.d.Now,
-		Log:      r.d.Log,
-		Submit:   r.judgeForSession,
-		Verify:   r.verifier.verify,
-		Admit:    r.admitFilters,
-		Roots:    r.roots,
-		Select:   r.d.Index.Select,
-		Gated:    gatedKinds(),
+
+		Gatherers: r.gatherers,
+
+		Now:    r.d.Now,
+		Log:    r.d.Log,
+		Submit: r.judgeForSession,
+		Verify: r.verifier.verify,
+		Admit:  r.admitFilters,
+		Roots:  r.roots,
+		Select: r.d.Index.Select,
+		Gated:  gatedKinds(),
 	}.Prepared()
 }
 

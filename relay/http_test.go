@@ -94,15 +94,16 @@ func TestInformation_TellsWhatIsServed(t *testing.T) {
 		change func(*rigOptions)
 		nips   []int
 	}{
-		{"by default", func(*rigOptions) {}, []int{1, 9, 11, 40, 45, 50, 62, 67, 70, 89, 90}},
-		{"without the hint", func(o *rigOptions) { o.relay.EOSEHint = false }, []int{1, 9, 11, 40, 45, 50, 62, 70, 89, 90}},
+		{"by default", func(*rigOptions) {}, []int{1, 9, 11, 40, 45, 50, 62, 67, 70, 77, 89, 90}},
+		{"without the hint", func(o *rigOptions) { o.relay.EOSEHint = false }, []int{1, 9, 11, 40, 45, 50, 62, 70, 77, 89, 90}},
+		{"without negentropy", func(o *rigOptions) { o.relay.Negentropy = false }, []int{1, 9, 11, 40, 45, 50, 62, 67, 70, 89, 90}},
 		{"with everything", func(o *rigOptions) {
 			withURL(o)
 			o.relay.Sync = "batch"
 			o.policies.Rules.MinPoW = 8
 			o.relay.Admins = []string{pub("admin")}
 			o.relay.KeyFile = filepath.Join(dir, "key")
-		}, []int{1, 9, 11, 13, 40, 42, 45, 50, 62, 67, 70, 89, 90}},
+		}, []int{1, 9, 11, 13, 40, 42, 45, 50, 62, 67, 70, 77, 89, 90}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			r := open(t, x.change)
@@ -121,7 +122,7 @@ func TestInformation_TellsWhatIsServed(t *testing.T) {
 func TestInformation_ZeroIsAbsent(t *testing.T) {
 	r := open(t, func(o *rigOptions) { o.policies.Limits = policies.Limits{} })
 	_, body := r.ask("GET", "/", "Accept: application/nostr+json")
-	for _, field := range []string{"max_message_length", "max_subscriptions", "max_limit", "max_event_tags", "max_content_length", "events_per_second", "min_pow_difficulty", "created_at_upper_limit"} {
+	for _, field := range []string{"max_message_length", "max_subscriptions", "max_limit", "max_event_tags", "max_content_length", "events_per_second", "max_neg_", "min_pow_difficulty", "created_at_upper_limit"} {
 		if strings.Contains(body, field) {
 			t.Errorf("%s is advertised: %s", field, body)
 		}

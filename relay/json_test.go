@@ -81,7 +81,7 @@ func TestJSON_UnreadableIsNoticedAndThreeInARowEnd(t *testing.T) {
 	for _, x := range nonsense {
 		c.send(x)
 		c.want("NOTICE", "invalid: *")
-		c.send(`["NEG-OPEN","a",{},"61"]`) // a readable message forgives what came before
+		c.send(`["NEG-MSG","a","61"]`) // a readable message forgives what came before
 		c.want("NEG-ERR", "a")
 	}
 	c.send("a", "b", "c")

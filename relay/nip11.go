@@ -28,6 +28,8 @@ type Limitation struct {
 	MaxFilters          int   `json:"max_filters,omitempty"`
 	MaxFilterValues     int   `json:"max_filter_values,omitempty"` // in one field
 	MaxLiveValues       int   `json:"max_live_values,omitempty"`   // in all filters of a connection
+	MaxNegSessions      int   `json:"max_neg_sessions,omitempty"`  // reconciliations open on a connection. NIP-77
+	MaxNegItems         int   `json:"max_neg_items,omitempty"`     // events that one of them may compare
 	MaxLimit            int   `json:"max_limit,omitempty"`
 	DefaultLimit        int   `json:"default_limit,omitempty"`
 	MaxSubIDLength      int   `json:"max_subid_length,omitempty"` // characters
@@ -65,6 +67,9 @@ func (r *Relay) Information() Information {
 			RequestsPerKey: l.RequestsPerKey, RequestsBurst: l.RequestsBurst,
 		},
 	}
+	if r.o.Negentropy {
+		info.Limitation.MaxNegSessions, info.Limitation.MaxNegItems = l.NegSessions, l.NegItems
+	}
 	if len(r.admins) > 0 {
 		info.PubKey = r.admins[0].String()
 	}
@@ -88,7 +93,11 @@ func (r *Relay) supported(pow bool) []int {
 	if r.o.EOSEHint {
 		nips = append(nips, 67)
 	}
-	return append(nips, 70, 89, 90)
+	nips = append(nips, 70)
+	if r.o.Negentropy {
+		nips = append(nips, 77)
+	}
+	return append(nips, 89, 90)
 }
 
 func (r *Relay) serveInformation(w http.ResponseWriter, req *http.Request) {

@@ -29,6 +29,7 @@ type Options struct {
 	TrustedProxies []string      `toml:"trusted_proxies"`  // addresses or prefixes whose X-Forwarded-For counts; default loopback
 	AuthEncrypted  bool          `toml:"auth_encrypted"`   // encrypted jobs are read by author and `p` only; default false
 	EOSEHint       bool          `toml:"eose_hint"`        // NIP-67; default true
+	Negentropy     bool          `toml:"negentropy"`       // NIP-77; default true
 	PingInterval   time.Duration `toml:"ping_interval"`    // silence before a ping; default 30 s, 0 = never
 	PongWait       time.Duration `toml:"pong_wait"`        // for its answer; default 30 s
 	MessageTimeout time.Duration `toml:"message_timeout"`  // from the first to the last byte of a message; default 30 s
@@ -53,6 +54,7 @@ func DefaultOptions() Options {
 			"and nothing else.",
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
 		EOSEHint:       true,
+		Negentropy:     true,
 		PingInterval:   30 * time.Second,
 		PongWait:       30 * time.Second,
 		MessageTimeout: 30 * time.Second,

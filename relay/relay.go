@@ -46,13 +46,14 @@ type Relay struct {
 	admins  []nip90.PubKey
 	trusted []netip.Prefix
 
-	khatru   *khatru.Relay
-	live     *live.Index
-	slots    *slots
-	verifier *verifier
-	counters session.Counters
-	counts   counts
-	host     atomic.Pointer[hostFor]
+	khatru    *khatru.Relay
+	live      *live.Index
+	slots     *slots
+	gatherers *slots // sets for reconciliations made at once
+	verifier  *verifier
+	counters  session.Counters
+	counts    counts
+	host      atomic.Pointer[hostFor]
 
 	announcements chan announcement
 	started       chan struct{} // closed when Run has begun; no session is older
@@ -92,9 +93,10 @@ func New(o Options, d Deps) (*Relay, error) {
 	}
 	r := &Relay{
 		o: o, d: d,
-		live:     live.New(live.Options{}),
-		slots:    newSlots(o.InFlightBytes),
-		verifier: newVerifier(runtime.GOMAXPROCS(0)),
+		live:      live.New(live.Options{}),
+		slots:     newSlots(o.InFlightBytes),
+		gatherers: newSlots(int64(max(1, runtime.GOMAXPROCS(0)-1))),
+		verifier:  newVerifier(runtime.GOMAXPROCS(0)),
 
 		announcements: make(chan announcement, announceQueue),
 		started:       make(chan struct{}),

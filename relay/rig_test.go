@@ -102,9 +102,9 @@ func (r *rig) serve(o relay.Options) {
 			r.t.Errorf("run relay: %v", err)
 		}
 		r.srv.Close()
-		if g := r.relay.Gauges(); g.Sockets != 0 || g.Subscriptions != 0 || g.InFlight != 0 || g.Answering != 0 || g.Live.Subscriptions != 0 {
-			r.t.Errorf("after the end: %d sockets, %d subscriptions, %d events in flight, %d answers, %d live",
-				g.Sockets, g.Subscriptions, g.InFlight, g.Answering, g.Live.Subscriptions)
+		if g := r.relay.Gauges(); g.Sockets != 0 || g.Subscriptions != 0 || g.InFlight != 0 || g.Answering != 0 || g.Negotiations != 0 || g.NegBytes != 0 || g.Live.Subscriptions != 0 {
+			r.t.Errorf("after the end: %d sockets, %d subscriptions, %d events in flight, %d answers, %d reconciliations of %d bytes, %d live",
+				g.Sockets, g.Subscriptions, g.InFlight, g.Answering, g.Negotiations, g.NegBytes, g.Live.Subscriptions)
 		}
 	})
 	r.t.Cleanup(r.stop)

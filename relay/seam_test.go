@@ -114,7 +114,7 @@ func (x *race) subscribe(c *client) error {
 			seen[m.id()] = true
 		}
 	}
-	c.send(`["NEG-OPEN","end",{},"61"]`)
+	c.send(`["NEG-MSG","end","61"]`)
 	if m, err := c.read(); err != nil || m.text(0) != "NEG-ERR" {
 		return fmt.Errorf("after everything: %v %w", m, err)
 	}

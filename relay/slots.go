@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// slots bound what all sockets together have under way, in bytes, first come, first served.
+// slots bound what all sockets together have under way, in bytes or heads, first come, first served.
 type slots struct {
 	sem *semaphore.Weighted
 	all int64

@@ -154,6 +154,13 @@ func AppendCountReq(dst []byte, sub string, filters ...nostr.Filter) []byte {
 // AppendClose appends ["CLOSE",sub]. NIP-01.
 func AppendClose(dst []byte, sub string) []byte { return appendStrings(dst, LabelClose, sub) }
 
+// AppendNegTooBig appends ["NEG-ERR",sub,reason,most]; most is how many events one reconciliation may compare. NIP-77.
+func AppendNegTooBig(dst []byte, sub, reason string, most int) []byte {
+	dst = AppendNegErr(dst, sub, reason)
+	dst = strconv.AppendInt(append(dst[:len(dst)-1], ','), int64(most), 10)
+	return append(dst, ']')
+}
+
 // AppendNegOpen appends ["NEG-OPEN",sub,filter,message]. NIP-77.
 func AppendNegOpen(dst []byte, sub string, f nostr.Filter, message string) []byte {
 	dst = AppendString(append(dst, `["NEG-OPEN",`...), sub)

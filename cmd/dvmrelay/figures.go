@@ -21,6 +21,8 @@ func figures(r *relay.Relay) web.GaugesFunc {
 			now("relay_subscriptions", "Live subscriptions.", g.Subscriptions),
 			now("relay_inflight_events", "Events being judged.", g.InFlight),
 			now("relay_waiting_reqs", "REQ and COUNT waiting for their answer.", g.Answering),
+			now("relay_negotiations", "Open reconciliations (NIP-77).", g.Negotiations),
+			now("relay_negotiation_bytes", "Memory that reconciliations hold.", g.NegBytes),
 			now("relay_unannounced_commits", "Commits not yet told to live subscribers.", g.AnnounceQueued),
 			total("relay_opened_sockets", "Websockets opened.", g.Opened),
 			total("relay_refused_sockets", "Websocket handshakes refused.", g.RefusedSockets),
@@ -31,6 +33,8 @@ func figures(r *relay.Relay) web.GaugesFunc {
 			total("relay_writes", "System calls that sent something.", g.Writes),
 			total("relay_reqs", "REQ messages.", g.Reqs),
 			total("relay_counts", "COUNT messages.", g.Counts),
+			total("relay_negotiations_opened", "NEG-OPEN messages.", g.NegOpens),
+			total("relay_negotiation_answers", "NEG-MSG messages sent.", g.NegAnswers),
 			total("relay_closed", "CLOSED messages sent.", g.Closed),
 			total("relay_stored_events_sent", "Stored events sent.", g.StoredSent),
 			total("relay_live_events_sent", "Live events sent.", g.Delivered),
@@ -45,6 +49,11 @@ func figures(r *relay.Relay) web.GaugesFunc {
 		for why, n := range g.Dropped {
 			f := total("relay_dropped_sockets", "Websockets ended by the relay, by reason.", n)
 			f.Labels = []web.Label{{Name: "reason", Value: why}}
+			out = append(out, f)
+		}
+		for prefix, n := range g.NegRefused {
+			f := total("relay_negotiations_refused", "NEG-ERR messages sent, by prefix.", n)
+			f.Labels = []web.Label{{Name: "prefix", Value: prefix}}
 			out = append(out, f)
 		}
 		for prefix, n := range g.Refused {

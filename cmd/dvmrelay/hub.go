@@ -92,6 +92,7 @@ func (h *hub) join() (err error) {
 	if key, ok := h.relay.Key(); ok {
 		h.cfg.Mirror.Sign = key.Sign
 	}
+	h.cfg.Mirror.Holdings = holdings{h.store}
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
 	h.expect()
 	return nil

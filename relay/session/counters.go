@@ -1,6 +1,10 @@
 package session
 
-import "sync/atomic"
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+)
 
 // Drop is why a socket ended.
 type Drop uint8
@@ -51,10 +55,38 @@ type Counters struct {
 	Reqs      atomic.Int64
 	Counts    atomic.Int64
 	Closed    atomic.Int64 // CLOSED sent
+	NegOpens  atomic.Int64
 	Auths     atomic.Int64 // keys authenticated
 	AuthFails atomic.Int64
 
-	dropped [drops]atomic.Int64
+	Negotiations atomic.Int64 // open now
+	NegBytes     atomic.Int64 // memory that they hold
+	NegAnswers   atomic.Int64 // NEG-MSG sent
+
+	dropped    [drops]atomic.Int64
+	negRefused [len(negReasons)]atomic.Int64
+}
+
+// negReasons are the labels of NEG-ERR; the last stands for whatever is none of the others.
+var negReasons = [...]string{"blocked", "closed", "invalid", "restricted", "auth-required", "rate-limited", "unsupported", "error", "other"}
+
+// negRefusal counts a NEG-ERR by the prefix of its reason.
+func (c *Counters) negRefusal(reason string) {
+	prefix, _, _ := strings.Cut(reason, ":")
+	i := slices.Index(negReasons[:], prefix)
+	if i < 0 {
+		i = len(negReasons) - 1
+	}
+	c.negRefused[i].Add(1)
+}
+
+// NegRefused is how many NEG-ERR were sent, by the prefix of their reason.
+func (c *Counters) NegRefused() map[string]int64 {
+	m := make(map[string]int64, len(negReasons))
+	for i, name := range negReasons {
+		m[name] = c.negRefused[i].Load()
+	}
+	return m
 }
 
 // Dropped is how many sockets ended for each reason.

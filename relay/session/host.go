@@ -28,6 +28,10 @@ type Options struct {
 	PongWait        time.Duration // for the answer
 	EOSEHint        bool          // NIP-67
 	SealedReads     bool          // encrypted jobs are read by author and `p` only
+	Negentropy      bool          // NIP-77
+	NegSessions     int           // reconciliations open at once
+	NegItems        int           // events that one of them may compare
+	NegBytes        int64         // memory that those of all sockets may hold
 	Frame           wire.Limits
 }
 
@@ -78,8 +82,10 @@ type Host struct {
 	Store    Store
 	Live     *live.Index
 	Slots    Slots
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Gatherers bound how many sets are made for reconciliations at once.
+	Gatherers Slots
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	// Submit judges and stores an event. It calls turn.Wait before it queues the event and turn.Pass after.
 	Submit func(ctx context.Context, p *nip90.Parsed, turn *Turn) Verdict

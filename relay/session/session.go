@@ -2,7 +2,7 @@
 // writes through one coalescing writer. An idle socket costs a goroutine that waits in the poller and no buffer.
 //
 // Goroutines of a socket: the reader (Run); a writer while there is something to write; an answerer while a REQ or COUNT
-// is being answered; one per event being judged. Run returns when all of them have.
+// is being answered; another while a reconciliation is; one per event being judged. Run returns when all of them have.
 package session
 
 import (
@@ -46,6 +46,7 @@ type Session struct {
 	values   int // live filter values of all subs
 	answers  []*answer
 	working  bool // an answerer runs
+	negs     negotiations
 	inflight int
 	inBytes  int
 
@@ -81,6 +82,7 @@ func (s *Session) Run(ctx context.Context) {
 	s.read(ctx)
 	stop()
 	s.unsubscribeAll()
+	s.endNegotiations()
 	cancel()
 	s.finishAnswers()
 	s.tasks.Wait()
@@ -249,6 +251,7 @@ func peerCode(payload []byte) ws.StatusCode {
 // Tick is called now and then for every session: it sends a ping to a quiet peer and ends one that does not answer, or
 // never finishes what it began to send.
 func (s *Session) Tick(now time.Time) {
+	s.expireNegotiations(now)
 	at := now.UnixNano()
 	if since := s.partial.Load(); since != 0 && at-since > int64(s.host.Options.MessageDeadline) && !s.busy.Load() {
 		s.end(&fault{ws.StatusPolicyViolation, "message was not finished in time", DropSlowFrame})

@@ -36,16 +36,13 @@ func (s *Session) text(ctx context.Context, message []byte) bool {
 	case wire.Close:
 		s.unsubscribe(c.Sub)
 	case wire.NegOpen:
-		s.refuseNeg(c.Sub)
+		return s.settle() && s.negOpen(ctx, c) && s.waitRoom()
 	case wire.NegMsg:
-		s.refuseNeg(c.Sub)
+		return s.negMsg(c) && s.waitRoom()
 	case wire.NegClose:
+		s.endNegotiation(c.Sub)
 	}
 	return s.waitRoom()
-}
-
-func (s *Session) refuseNeg(sub string) {
-	s.reply(func(b []byte) []byte { return wire.AppendNegErr(b, sub, "error: not served yet") })
 }
 
 // malformed answers a message that cannot be taken, addressed as well as what could be read of it allows.
@@ -64,7 +61,10 @@ func (s *Session) malformed(ctx context.Context, bad *wire.Malformed) bool {
 		s.closed(bad.Sub, bad.Reason)
 	case (bad.Label == wire.LabelNegOpen || bad.Label == wire.LabelNegMsg) && bad.HasSub:
 		s.nonsense = 0
-		s.reply(func(b []byte) []byte { return wire.AppendNegErr(b, bad.Sub, bad.Reason) })
+		if utf8.RuneCountInString(bad.Sub) < longestAnswered {
+			s.endNegotiation(bad.Sub)
+		}
+		s.negErr(bad.Sub, bad.Reason)
 	default:
 		s.nonsense++
 		s.reply(func(b []byte) []byte { return wire.AppendNotice(b, bad.Reason) })
