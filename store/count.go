@@ -21,18 +21,15 @@ func (sn *snapshot) Count(ctx context.Context, f nostr.Filter) (int64, error) {
 	if len(legs) == 0 {
 		return 0, nil
 	}
-	l, ok := q.keysAnswer()
-	if ok && len(q.hidden) == 0 {
-		gone, few, err := q.unswept()
-		if err != nil {
-			return 0, err
-		}
-		if n, ok := q.countByHeart(); ok && len(gone) == 0 && few {
+	l, gone, ok, err := q.keysSuffice()
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		if n, ok := q.countByHeart(); ok && len(gone) == 0 {
 			return n, nil
 		}
-		if few {
-			return q.countKeys(&l, gone)
-		}
+		return q.countKeys(&l, gone)
 	}
 	var n int64
 	for _, err := range sn.Query(ctx, f) {
@@ -110,18 +107,6 @@ func (q *query) countKeys(l *leg, gone map[nip90.ID]struct{}) (n int64, err erro
 		n++
 		return true
 	}
-	it := q.sn.txn.NewIterator(keysOnly(nil))
-	defer it.Close()
-	w := &walker{it: it, m: q.m, clock: q.clock}
-	for _, base := range l.bases {
-		if l.way == wayFlat || base[0] != l.table {
-			err = w.flat(base, q.win, count)
-		} else {
-			err = w.kindsOf(base, l.kinds, q.win, count)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return n, nil
+	err = q.walk(l, count)
+	return n, err
 }

@@ -345,6 +345,9 @@ func compare(t *testing.T, seed uint64, s *storetest.Running, ref *reference, or
 	if n, err := s.Count(context.Background(), f); err != nil || n != int64(len(all)) {
 		t.Fatalf("seed %d: filter %s: counted %d, %v, want %d", seed, f, n, err, len(all))
 	}
+	if items := itemsOf(t, s, f); !slices.Equal(items, slices.Sorted(slices.Values(all))) {
+		t.Fatalf("seed %d: filter %s: items differ: %s", seed, f, ref.unlike(items, all))
+	}
 	if f.Since != nil {
 		// slicestore leaves out what was created exactly at since.
 		since := *f.Since - 1

@@ -64,3 +64,7 @@ func (closedSnapshot) Close()                                             {}
 func (closedSnapshot) Query(context.Context, nostr.Filter) iter.Seq2[Raw, error] {
 	return func(yield func(Raw, error) bool) { yield(Raw{}, ErrClosed) }
 }
+
+func (closedSnapshot) Items(context.Context, nostr.Filter) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) { yield(Item{}, ErrClosed) }
+}

@@ -144,5 +144,9 @@ type Snapshot interface {
 	Query(ctx context.Context, f nostr.Filter) iter.Seq2[Raw, error]
 	// Count counts what Query would yield without a limit.
 	Count(ctx context.Context, f nostr.Filter) (int64, error)
+	// Items yields what Query would yield without a limit, as keys tell it: in no particular order, and an event with several
+	// of the wanted values of a tag perhaps as often. What the consumer does may count as work of the query. The first error ends
+	// the iteration.
+	Items(ctx context.Context, f nostr.Filter) iter.Seq2[Item, error]
 	Close()
 }

@@ -84,8 +84,9 @@ func (h *hub) join() (err error) {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
-	h.cfg.Mirror.Seen = h.seen.Saw
+	h.cfg.Mirror.Seen, h.cfg.Mirror.Holdings = h.seen.Saw, holdings{h.store}
 	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
+	h.expect()
 	h.expect()
 	return nil
 }
