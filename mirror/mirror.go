@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"dvmrelay/nip90"
+
 	"golang.org/x/sync/semaphore"
 )
 
@@ -22,6 +24,8 @@ type Mirror struct {
 	bytes *semaphore.Weighted
 
 	ledger *Ledger
+
+	missing func([]nip90.ID) // if set, what a comparison finds is told and not fetched
 
 	changed chan struct{} // one slot: the wanted upstreams are not those that run
 

@@ -25,6 +25,7 @@ type session struct {
 
 	workers sync.WaitGroup
 	alive   atomic.Int64 // unix seconds of the last sign of life
+	misfits atomic.Int32 // faults of NIP-77
 	all     []*stand     // set before anything runs
 
 	mu       sync.Mutex // guards below; Ledger.mu may be taken while it is held, not the other way round
@@ -42,6 +43,7 @@ type sub struct {
 	door    nip90.Door
 	stand   *stand // of a live subscription
 	page    *page  // of a page of backfill
+	talk    *dialogue
 
 	eose   chan struct{} // closed by the reader at EOSE
 	closed chan struct{} // closed by the reader at CLOSED, after reason is set
@@ -104,11 +106,19 @@ func (s *session) read(ctx context.Context) error {
 				b.over, b.reason = true, prefix(msg.Reason)
 				close(b.closed)
 			}
+		case wire.NegMsg:
+			s.answered(msg.Sub, negAnswer{message: msg.Message})
+		case wire.NegErr:
+			s.answered(msg.Sub, negAnswer{fault: errored(msg.Reason)})
 		case wire.Unreadable:
-			if msg.Label == wire.LabelEvent {
+			switch msg.Label {
+			case wire.LabelEvent:
 				s.u.tally.refuse(reasonShape)
+			case wire.LabelNegMsg, wire.LabelNegErr:
+				s.noticed(&compareFault{why: whyMalformed})
 			}
 		case wire.Notice:
+			s.noticed(nil)
 			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
 		default: // what follows from a challenge comes as CLOSED
 		}

@@ -13,6 +13,7 @@ type stand struct {
 	s    *session
 	r    *reach
 	more chan struct{} // one slot: there may be windows to fill
+	cmp  comparing     // of the goroutine that fills
 
 	mu   sync.Mutex // guards below
 	tide tide

@@ -29,6 +29,7 @@ type hub struct {
 	rules  *policies.Set
 	relay  *relay.Relay
 	mirror *mirror.Mirror
+	reads  mirror.Options // as the mirror began with
 	ledger *mirror.Ledger
 	watch  *index.Watch
 	seen   *index.Sightings
@@ -85,10 +86,16 @@ func (h *hub) join() (err error) {
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
 	h.cfg.Mirror.Seen, h.cfg.Mirror.Holdings = h.seen.Saw, holdings{h.store}
-	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
-	h.expect()
+	h.mirror, h.reads = mirror.New(h.cfg.Mirror, h.relay, h.store), h.cfg.Mirror
 	h.expect()
 	return nil
+}
+
+// reading is how other relays are read, as of now.
+func (h *hub) reading() mirror.Options {
+	o := h.reads
+	o.Kinds = h.mirrored()
+	return o
 }
 
 // seenHere notes that this relay's own sockets had an event.
@@ -172,7 +179,7 @@ func (h *hub) known() (policies.Known, func()) {
 
 // local answers commands from this hub's own store.
 func (h *hub) local() *control.Local {
-	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit}
+	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit, Mirror: h.reading}
 }
 
 // upstreams is what the web door shows of the mirror.
@@ -187,7 +194,8 @@ func (h *hub) upstreams() []web.Upstream {
 			Exclusive: exclusive[u.URL],
 		}
 		if u.Backfill != nil {
-			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}
+			b := u.Backfill
+			up.Backfill = &web.Backfill{Done: b.Done, Until: b.Until, How: b.How, Why: b.Why, Compared: b.Compared, Faults: b.Faults}
 		}
 		up.Gaps = make([]index.Gap, 0, len(u.Gaps))
 		for _, g := range u.Gaps {
