@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/url"
 
+	"dvmrelay/mirror"
+
 	"github.com/nbd-wtf/go-nostr"
 )
 
@@ -25,6 +27,9 @@ type Verbs interface {
 	// never called concurrently. Import ends with ctx even while a read of in is under way; that read then ends in its
 	// own time, and what it brings is lost.
 	Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error)
+	// Sync reads the past of another relay, once. progress is as with Import. The report holds what was found also when there
+	// is an error. ErrUsage.
+	Sync(ctx context.Context, r SyncRequest, progress func(mirror.SyncReport)) (mirror.SyncReport, error)
 	// Export writes the events that match, as JSON lines, oldest first. Limit takes the newest. ErrUsage.
 	Export(ctx context.Context, f nostr.Filter, out io.Writer) error
 	// Reindex makes the facts of what still has a body anew and folds all of them again. progress is as with Import. A

@@ -23,8 +23,10 @@ import (
 type Local struct {
 	Store *store.Store // for Reindex it must be running
 	Index *index.Index
-	// Submit is the way in for imported events: every check, then the store. Only Import needs it.
+	// Submit is the way in for events: every check, then the store. Only Import and Sync need it.
 	Submit func(context.Context, *nip90.Parsed) mirror.Verdict
+	// Mirror is how other relays are read; nil = not at all. Only Sync needs it.
+	Mirror func() mirror.Options
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 

@@ -26,6 +26,7 @@ const (
 	pathExport   = "/v1/export"
 	pathReindex  = "/v1/reindex"
 	pathVerify   = "/v1/verify"
+	pathSync     = "/v1/sync"
 
 	errorTrailer = "X-Control-Error"
 	maxFilter    = 1 << 20 // bytes of a filter
@@ -60,6 +61,7 @@ func New(v Verbs, version string, log *slog.Logger) http.Handler {
 	mux.HandleFunc("POST "+pathExport, s.export)
 	mux.HandleFunc("POST "+pathReindex, s.reindex)
 	mux.HandleFunc("POST "+pathVerify, s.verify)
+	mux.HandleFunc("POST "+pathSync, s.syncWith)
 	return mux
 }
 

@@ -26,6 +26,7 @@ type fakeRelay struct {
 	twist     func(sub string, f nostr.Filter, c *fakeConn) bool // true: it has answered the REQ itself
 	met       func(c *fakeConn)                                  // called when somebody connects
 	authed    func(e *nostr.Event, c *fakeConn)                  // called with each AUTH
+	neg       func(cmd wire.Command, c *fakeConn)                // answers NEG-OPEN, NEG-MSG and NEG-CLOSE
 
 	mu     sync.Mutex // guards below
 	events []*nostr.Event
@@ -50,7 +51,7 @@ type fakeConn struct {
 	subs map[string][]nostr.Filter
 }
 
-func newFake(t *testing.T) *fakeRelay {
+func newFake(t testing.TB) *fakeRelay {
 	t.Helper()
 	r := &fakeRelay{conns: map[*fakeConn]bool{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -119,6 +120,10 @@ func (r *fakeRelay) serve(w http.ResponseWriter, req *http.Request) {
 			c.mu.Lock()
 			delete(c.subs, cmd.Sub)
 			c.mu.Unlock()
+		default:
+			if r.neg != nil {
+				r.neg(cmd, c)
+			}
 		}
 	}
 }
@@ -157,6 +162,14 @@ func (c *fakeConn) req(sub string, filters []nostr.Filter) {
 
 // query is what a relay with its limit would give.
 func (r *fakeRelay) query(f nostr.Filter) []*nostr.Event {
+	if r.maxLimit > 0 && (f.Limit == 0 || f.Limit > r.maxLimit) {
+		f.Limit = r.maxLimit
+	}
+	return r.all(f)
+}
+
+// all is what matches, the newest first, as far as the filter's own limit.
+func (r *fakeRelay) all(f nostr.Filter) []*nostr.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []*nostr.Event
@@ -171,12 +184,8 @@ func (r *fakeRelay) query(f nostr.Filter) []*nostr.Event {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	limit := f.Limit
-	if r.maxLimit > 0 && (limit == 0 || limit > r.maxLimit) {
-		limit = r.maxLimit
-	}
-	if limit > 0 && len(out) > limit {
-		out = out[:limit]
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[:f.Limit]
 	}
 	return out
 }

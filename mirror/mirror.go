@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dvmrelay/nip90"
+
 	"golang.org/x/sync/semaphore"
 )
 
@@ -25,6 +27,8 @@ type Mirror struct {
 	budget atomic.Pointer[Budget]
 	ledger *Ledger
 	follow *follower
+
+	missing func([]nip90.ID) // if set, what a comparison finds is told and not fetched
 
 	changed chan struct{} // one slot: the wanted upstreams are not those that run
 

@@ -97,24 +97,29 @@ type strip struct {
 	done   bool
 }
 
-// fillWindow reads one window page by page. All filters are asked for the same span, and the window is lowered to the
-// highest point that one of them reached, so that a restart at any moment loses nothing.
+// fillWindow reads the newest part of a window: by comparison where that serves, else page by page. With pages all filters
+// are asked for the same span, and the window is lowered to the highest point that one of them reached, so that a restart at
+// any moment loses nothing.
 func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
+	since, done, err := st.reconcile(ctx, w, values)
+	if done || err != nil {
+		return err
+	}
 	var strips []*strip
 	for _, f := range st.r.part.filters(values) {
 		strips = append(strips, &strip{filter: f})
 	}
 	for {
-		reached := w.Since - 1
+		reached := since - 1
 		for _, sp := range strips {
 			if sp.done {
 				continue
 			}
-			lowest, err := st.fillPage(ctx, sp, w)
+			lowest, err := st.fillPage(ctx, sp, window{since, w.Until})
 			if err != nil {
 				return err
 			}
-			sp.done = lowest < w.Since
+			sp.done = lowest < since
 			reached = max(reached, lowest)
 		}
 		current := w
@@ -123,7 +128,7 @@ func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
 		}
 		st.mend(ctx, window{reached + 1, current.Until})
 		st.s.fill(ctx)
-		if reached < w.Since {
+		if reached < since {
 			return nil
 		}
 		if next, ok := st.r.next(); !ok || next.Since != w.Since || next.Until != reached {
@@ -168,8 +173,13 @@ func (st *stand) fillPage(ctx context.Context, sp *strip, w window) (int64, erro
 
 // ask sends one page's request and returns when all it brought is decided.
 func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
+	return st.request(ctx, f, f)
+}
+
+// request is ask, with a filter of its own for what may come.
+func (st *stand) request(ctx context.Context, f, wanted nostr.Filter) (*page, error) {
 	pg := &page{}
-	b := st.s.add(&sub{filters: nostr.Filters{f}, door: nip90.DoorBackfill, page: pg})
+	b := st.s.add(&sub{filters: nostr.Filters{wanted}, door: nip90.DoorBackfill, page: pg})
 	if err := st.s.c.Req(ctx, b.id, f); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,7 @@ type session struct {
 
 	workers sync.WaitGroup
 	alive   atomic.Int64 // unix seconds of the last sign of life
+	misfits atomic.Int32 // faults of NIP-77
 	all     []*stand     // set before anything runs
 
 	messages atomic.Int64 // received
@@ -50,6 +51,7 @@ type sub struct {
 	door    nip90.Door
 	stand   *stand // of a live subscription
 	page    *page  // of a page of backfill
+	talk    *dialogue
 
 	eose   chan struct{} // closed by the reader at EOSE
 	closed chan struct{} // closed by the reader at CLOSED, after reason is set
@@ -119,8 +121,17 @@ func (s *session) read(ctx context.Context) error {
 				b.over, b.reason = true, prefix(msg.Reason)
 				close(b.closed)
 			}
+		case wire.NegMsg:
+			s.answered(msg.Sub, negAnswer{message: msg.Message})
+		case wire.NegErr:
+			s.answered(msg.Sub, negAnswer{fault: errored(msg.Reason)})
 		case wire.Unreadable:
-			s.unreadable(msg)
+			switch msg.Label {
+			case wire.LabelNegMsg, wire.LabelNegErr:
+				s.noticed(&compareFault{why: whyMalformed})
+			default:
+				s.unreadable(msg)
+			}
 		case wire.AuthChallenge:
 			s.challenged(msg.Challenge)
 		case wire.OK:
@@ -128,6 +139,7 @@ func (s *session) read(ctx context.Context) error {
 				s.u.m.log.Info("upstream does not accept who this relay is", "upstream", s.u.url, "reason", prefix(msg.Reason))
 			}
 		case wire.Notice:
+			s.noticed(nil)
 			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
 		default:
 		}

@@ -14,6 +14,7 @@ type stand struct {
 	r    *reach
 	more chan struct{} // one slot: there may be windows to fill
 	cuts []int64       // fill's own: seconds of the present window of which only part was given
+	cmp  comparing     // of the goroutine that fills
 
 	mu   sync.Mutex // guards below
 	tide tide

@@ -53,6 +53,12 @@ const maxGaps = 20
 type Backfill struct {
 	Done  bool  `json:"done"`
 	Until int64 `json:"until,omitempty"`
+	// How says how the last window was read: HowReconciled or HowPages.
+	How string `json:"how,omitempty"`
+	// Why says in one word why it was read page by page.
+	Why      string `json:"why,omitempty"`
+	Compared uint64 `json:"compared"` // windows read by NIP-77
+	Faults   uint64 `json:"faults"`   // windows in which NIP-77 failed; what is in them was read page by page
 }
 
 // maxReasons bounds the words under which refusals are counted.
@@ -62,6 +68,7 @@ const maxReasons = 32
 const (
 	reasonID       = "bad-id"
 	reasonShape    = "malformed"
+	reasonAbsent   = "not-given" // it told an id and did not give the event
 	reasonUnasked  = "unasked"
 	reasonOther    = "other"
 	reasonAuth     = "auth-required"
@@ -86,6 +93,7 @@ type tally struct {
 	s     Status
 	heard int64 // unix seconds when it last ceased to be live, 0 = never yet
 	marks map[string]mark
+	read  Backfill // how the last window was read; the rest is worked out when somebody asks
 }
 
 func newTally(url string) *tally {
@@ -146,6 +154,26 @@ func (t *tally) only(reaches []*reach) {
 	})
 }
 
+// wasRead notes how a window is read and why so.
+func (t *tally) wasRead(how, why string, fault bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.read.How, t.read.Why = how, why
+	switch {
+	case fault:
+		t.read.Faults++
+	case how == HowReconciled:
+		t.read.Compared++
+	}
+}
+
+// absent counts events that were told of and not given. A few are gone in the meantime everywhere.
+func (t *tally) absent(n int) {
+	for range n {
+		t.refuse(reasonAbsent)
+	}
+}
+
 // lost notes that it is no longer heard.
 func (t *tally) lost(at time.Time) {
 	t.mu.Lock()
@@ -161,7 +189,8 @@ func (t *tally) snapshot(now time.Time) Status {
 	if len(t.marks) == 0 {
 		return s
 	}
-	b := Backfill{Done: true}
+	b := t.read
+	b.Done = true
 	heard := int64(0)
 	for _, m := range t.marks {
 		if w, ok := m.next(); ok {

@@ -66,8 +66,13 @@ type Upstream struct {
 
 // Backfill is how far the past of an upstream was read.
 type Backfill struct {
-	Done  bool  `json:"done"`
-	Until int64 `json:"until,omitempty" doc:"What is newer than this was read."`
+	Done  bool   `json:"done"`
+	Until int64  `json:"until,omitempty" doc:"What is newer than this was read."`
+	How   string `json:"how,omitempty" enum:"negentropy,req" doc:"How the last window was read: by comparison (NIP-77), or page by page."`
+	Why   string `json:"why,omitempty" doc:"Why it was read page by page, in one word."`
+	// Compared and Faults count windows since the relay started.
+	Compared uint64 `json:"compared" doc:"Windows read by comparison."`
+	Faults   uint64 `json:"faults" doc:"Windows in which comparison failed; they were read page by page."`
 }
 
 // Deps are what the web door shows. View, Index and Now are needed; the rest may be nil.

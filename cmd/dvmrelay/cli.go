@@ -18,6 +18,7 @@ type cli struct {
 	CheckConfig checkCmd    `cmd:"" help:"Read the configuration and tell every fault."`
 	Import      importCmd   `cmd:"" help:"Read events as JSONL, plain or gzip, from a file or standard input."`
 	Export      exportCmd   `cmd:"" help:"Write stored events as JSONL."`
+	Sync        syncCmd     `cmd:"" help:"Read the past of another relay once, by NIP-77 where it has it."`
 	Thread      threadCmd   `cmd:"" help:"Show a job from any id in it."`
 	Handlers    handlersCmd `cmd:"" help:"Show the NIP-89 handlers known here."`
 	Stats       statsCmd    `cmd:"" help:"Show counts for a window of time."`

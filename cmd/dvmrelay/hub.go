@@ -29,6 +29,7 @@ type hub struct {
 	rules  *policies.Set
 	relay  *relay.Relay
 	mirror *mirror.Mirror
+	reads  mirror.Options // as the mirror began with
 	ledger *mirror.Ledger
 	watch  *index.Watch
 	seen   *index.Sightings
@@ -87,15 +88,21 @@ func (h *hub) join() (err error) {
 		return fmt.Errorf("open relay: %w", err)
 	}
 	h.cfg.Mirror.Log, h.cfg.Mirror.Kinds, h.cfg.Mirror.Ledger = h.log, h.mirrored(), h.ledger
-	h.cfg.Mirror.Seen = h.seen.Saw
+	h.cfg.Mirror.Seen, h.cfg.Mirror.Holdings = h.seen.Saw, holdings{h.store}
 	h.cfg.Mirror.Jobs, h.cfg.Mirror.Self = &openJobs{h.store, h.index}, h.cfg.Relay.URL
 	if key, ok := h.relay.Key(); ok {
 		h.cfg.Mirror.Sign = key.Sign
 	}
-	h.cfg.Mirror.Holdings = holdings{h.store}
-	h.mirror = mirror.New(h.cfg.Mirror, h.relay, h.store)
+	h.mirror, h.reads = mirror.New(h.cfg.Mirror, h.relay, h.store), h.cfg.Mirror
 	h.expect()
 	return nil
+}
+
+// reading is how other relays are read, as of now.
+func (h *hub) reading() mirror.Options {
+	o := h.reads
+	o.Kinds = h.mirrored()
+	return o
 }
 
 // seenHere notes that this relay's own sockets had an event.
@@ -179,7 +186,7 @@ func (h *hub) known() (policies.Known, func()) {
 
 // local answers commands from this hub's own store.
 func (h *hub) local() *control.Local {
-	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit}
+	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit, Mirror: h.reading}
 }
 
 // upstreams is what the web door shows of the mirror.
@@ -195,7 +202,8 @@ func (h *hub) upstreams() []web.Upstream {
 			Strikes:   u.Strikes, PausedUntil: u.PausedUntil, Bytes: u.Bytes, SlowedMS: u.SlowedMS, Unheard: u.Unheard,
 		}
 		if u.Backfill != nil {
-			up.Backfill = &web.Backfill{Done: u.Backfill.Done, Until: u.Backfill.Until}
+			b := u.Backfill
+			up.Backfill = &web.Backfill{Done: b.Done, Until: b.Until, How: b.How, Why: b.Why, Compared: b.Compared, Faults: b.Faults}
 		}
 		up.Gaps = make([]index.Gap, 0, len(u.Gaps))
 		for _, g := range u.Gaps {

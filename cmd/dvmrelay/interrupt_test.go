@@ -2,10 +2,16 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 )
 
 // An import that waits for its input ends at SIGINT, with the status that scripts know an interruption by.
@@ -34,5 +40,55 @@ func TestImport_InterruptedExits130(t *testing.T) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
 		t.Errorf("ended with %v, want exit status %d\n%s", err, exitInterrupted, log)
+	}
+}
+
+// A sync with a relay that takes its time ends soon after SIGINT, with that status.
+func TestSync_InterruptedExits130(t *testing.T) {
+	asked := make(chan struct{}, 10)
+	mute := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			http.NotFound(w, r)
+			return
+		}
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = ws.CloseNow() }()
+		for {
+			if _, _, err := ws.Read(r.Context()); err != nil {
+				return
+			}
+			asked <- struct{}{}
+		}
+	}))
+	t.Cleanup(mute.Close)
+	cmd := exec.Command("dvmrelay", "sync", "--data-dir", filepath.Join(t.TempDir(), "data"), "ws"+strings.TrimPrefix(mute.URL, "http"))
+	cmd.Env = append(cmd.Environ(), "DVMRELAY_MIRROR_UPSTREAMS=", noRaceSleep)
+	log := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("nothing was asked within 30 s\n%s", log)
+	}
+	began := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("ended %s after the signal, want about a second", took)
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("ended with %v, want exit status %d\n%s", err, exitInterrupted, log)
+	}
+	if !strings.Contains(log.String(), "interrupted") {
+		t.Errorf("it does not say what was not read:\n%s", log)
 	}
 }
