@@ -7,7 +7,7 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// CheckFilters decides whether the filters of one REQ or COUNT are served. It returns nil or a *Rejection, which is
+// CheckFilters decides whether the filters of one REQ, COUNT or NEG-OPEN are served. It returns nil or a *Rejection, which is
 // counted. Limits.Bound sets the limit afterwards.
 func (s *Set) CheckFilters(ctx context.Context, filters []nostr.Filter) error {
 	l := s.Limits()

@@ -68,7 +68,7 @@ func (l *Limiter) AllowEvent(addr string) bool {
 	return addr == "" || l.rates.Load().events.allow(keyOf(addr), l.now())
 }
 
-// AllowReq counts one REQ or COUNT of an address and says whether it is within the rate.
+// AllowReq counts one REQ, COUNT or NEG-OPEN of an address and says whether it is within the rate.
 func (l *Limiter) AllowReq(addr string) bool {
 	if addr == "" || l.rates.Load().reqs.allow(keyOf(addr), l.now()) {
 		return true

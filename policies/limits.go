@@ -30,8 +30,8 @@ type Limits struct {
 	ConnectionsPerIP int `toml:"connections_per_ip"` // sockets of one address; default 100
 	EventsPerSecond  int `toml:"events_per_second"`  // events of one address; default 100
 	EventsBurst      int `toml:"events_burst"`       // events that one address may send at once; default 1,000
-	ReqsPerSecond    int `toml:"reqs_per_second"`    // REQ and COUNT of one address; default 50
-	ReqsBurst        int `toml:"reqs_burst"`         // REQ and COUNT that one address may send at once; default 500
+	ReqsPerSecond    int `toml:"reqs_per_second"`    // REQ, COUNT and NEG-OPEN of one address; default 50
+	ReqsBurst        int `toml:"reqs_burst"`         // REQ, COUNT and NEG-OPEN that one address may send at once; default 500
 	RequestsPerKey   int `toml:"requests_per_key"`   // job requests of one key in a second; default 10
 	RequestsBurst    int `toml:"requests_burst"`     // job requests that one key may send at once; default 100
 

@@ -135,7 +135,7 @@ func (s *Set) run(ctx context.Context, list []Policy, p *nip90.Parsed) error {
 	return nil
 }
 
-// CheckReq counts one REQ or COUNT of the peer in ctx. It returns nil or a *Rejection.
+// CheckReq counts one REQ, COUNT or NEG-OPEN of the peer in ctx. It returns nil or a *Rejection.
 func (s *Set) CheckReq(ctx context.Context) error {
 	peer := PeerFrom(ctx)
 	if peer == nil || peer.Exempt || s.limiter.AllowReq(peer.Addr) {

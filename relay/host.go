@@ -69,7 +69,7 @@ func gatedKinds() []int {
 	return kinds
 }
 
-// admitFilters counts a REQ or COUNT, checks its filters and reads them.
+// admitFilters counts a REQ, COUNT or NEG-OPEN, checks its filters and reads them.
 func (r *Relay) admitFilters(ctx context.Context, filters []nostr.Filter) ([]session.Query, error) {
 	if err := r.d.Policies.CheckReq(ctx); err != nil {
 		return nil, err

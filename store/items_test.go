@@ -75,7 +75,10 @@ func TestItems_EndWhenNobodyWantsMore(t *testing.T) {
 	}
 	for _, f := range []nostr.Filter{{}, {Kinds: []int{5300, 5301, 5302, 5303}}, {Authors: []string{key(0), key(1)}}} {
 		n := 0
-		for range s.Items(t.Context(), f) {
+		for _, err := range s.Items(t.Context(), f) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if n++; n == 3 {
 				break
 			}

@@ -63,6 +63,7 @@ func TestAppend_Bytes(t *testing.T) {
 		"count":       {string(wire.AppendCount(nil, "s", 12, false)), `["COUNT","s",{"count":12}]`},
 		"approximate": {string(wire.AppendCount(nil, "s", 12, true)), `["COUNT","s",{"count":12,"approximate":true}]`},
 		"neg-msg":     {string(wire.AppendNegMsg(nil, "s", "61")), `["NEG-MSG","s","61"]`},
+		"neg-too-big": {string(wire.AppendNegTooBig(nil, "s", "blocked: this query is too big", 100)), `["NEG-ERR","s","blocked: this query is too big",100]`},
 		"neg-err":     {string(wire.AppendNegErr(nil, "s", "error: not served yet")), `["NEG-ERR","s","error: not served yet"]`},
 		"neg-close":   {string(wire.AppendNegClose(nil, "s")), `["NEG-CLOSE","s"]`},
 		"publish":     {string(wire.AppendPublish(nil, []byte(`{}`))), `["EVENT",{}]`},

@@ -91,7 +91,7 @@ type Host struct {
 	Submit func(ctx context.Context, p *nip90.Parsed, turn *Turn) Verdict
 	// Verify checks a signature, in turn with everybody else's.
 	Verify func(ctx context.Context, evt *nostr.Event, id [32]byte) (bool, error)
-	// Admit counts a REQ or COUNT and reads its filters. The error is a *policies.Rejection.
+	// Admit counts a REQ, COUNT or NEG-OPEN and reads its filters. The error is a *policies.Rejection.
 	Admit func(ctx context.Context, filters []nostr.Filter) ([]Query, error)
 
 	// Roots are the threads that an event belongs to, as far as they are known; empty when the event is not.

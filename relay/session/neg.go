@@ -116,7 +116,7 @@ func (s *Session) enter(n *negotiation, message string) string {
 func (s *Session) negMsg(c wire.NegMsg) bool {
 	s.mu.Lock()
 	n := s.negs.byID[c.Sub]
-	reason := ""
+	var reason string
 	switch {
 	case n == nil:
 		reason = "closed: no reconciliation of this name is open"
