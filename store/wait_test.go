@@ -46,7 +46,8 @@ func rule(t store.Txn, p *nip90.Parsed) error {
 		}
 	}
 	for _, w := range waits {
-		known, err := false, error(nil)
+		var known bool
+		var err error
 		if w.Kind == store.AwaitEvent {
 			_, known, err = t.Fact(w.Key)
 		} else {
