@@ -121,6 +121,23 @@ func TestStory_WhatWaits(t *testing.T) {
 	}
 }
 
+// TestStory_DeniedWhileItWaits: who is denied meanwhile does not come in with what was waited for.
+func TestStory_DeniedWhileItWaits(t *testing.T) {
+	h := newHub(t)
+	request := h.event(t, "customer", 5300)
+	h.save(t, "zap", h.event(t, "wallet", 9735, nostr.Tag{"e", request.Event.ID}), store.Waiting)
+	h.save(t, "another's zap", h.event(t, "stranger", 9735, nostr.Tag{"e", request.Event.ID}), store.Waiting)
+	o := policies.DefaultOptions()
+	o.Rules.Deny = []string{h.pubKey(t, "wallet")}
+	if err := h.rules.Reload(o); err != nil {
+		t.Fatal(err)
+	}
+	_, change, err := h.Save(context.Background(), request)
+	if st := h.Stats(); err != nil || len(change.Adopted) != 1 || st.Facts != 2 || st.Waiting != 0 {
+		t.Errorf("%d adopted, %d facts, %d wait, %v; want the stranger's zap alone", len(change.Adopted), st.Facts, st.Waiting, err)
+	}
+}
+
 // TestStory_WhatBecomesKnown tells a job, its payment and its end to a real store and index: what would wait before enters
 // once it is about something known.
 func TestStory_WhatBecomesKnown(t *testing.T) {

@@ -74,8 +74,9 @@ func TestWaiting_FullForSocketsOnly(t *testing.T) {
 	r := open(t)
 	about := func(n int) nostr.Tag { return nostr.Tag{"e", fmt.Sprintf("%064x", n+1)} }
 	var pending []*store.Pending
+	flood := pub("flood")
 	for n := range 5_300 {
-		p := storetest.Parsed(t, nostr.Event{Kind: 9735, PubKey: pub("flood"), CreatedAt: nostr.Now(), Tags: nostr.Tags{about(n)}})
+		p := storetest.Parsed(t, nostr.Event{Kind: 9735, PubKey: flood, CreatedAt: nostr.Now(), Tags: nostr.Tags{about(n)}})
 		p.Door = nip90.DoorSocket
 		one, err := r.store.Submit(context.Background(), p)
 		if err != nil {

@@ -132,6 +132,22 @@ func (w *writer) supply(g *group, p *nip90.Parsed, outcome Outcome, by int) {
 	}
 }
 
+// tell adds an event to the commits of its group, and behind it what waited for it.
+func (w *writer) tell(g *group, commits []Commit, o *op, counted bool) []Commit {
+	at := len(commits)
+	if o.outcome == Waiting {
+		w.supply(g, o.parsed, o.outcome, -1)
+		return w.adopt(g, commits)
+	}
+	commits = append(commits, Commit{o.parsed, o.outcome, o.change})
+	if counted {
+		w.supply(g, o.parsed, o.outcome, at)
+		commits = w.adopt(g, commits)
+		o.change = commits[at].Change
+	}
+	return commits
+}
+
 // adopt decides again what is due, as if it came now, behind what supplied it. What it lets in may supply more. What does
 // not fit into this group is left for the next.
 func (w *writer) adopt(g *group, commits []Commit) []Commit {

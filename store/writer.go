@@ -327,22 +327,6 @@ func (w *writer) commit(batch []*op) error {
 	return err
 }
 
-// tell adds an event to the commits of its group, and behind it what waited for it.
-func (w *writer) tell(g *group, commits []Commit, o *op, counted bool) []Commit {
-	at := len(commits)
-	if o.outcome == Waiting {
-		w.supply(g, o.parsed, o.outcome, -1)
-		return w.adopt(g, commits)
-	}
-	commits = append(commits, Commit{o.parsed, o.outcome, o.change})
-	if counted {
-		w.supply(g, o.parsed, o.outcome, at)
-		commits = w.adopt(g, commits)
-		o.change = commits[at].Change
-	}
-	return commits
-}
-
 func (w *writer) stage(g *group, o *op) (Outcome, Change, error) {
 	if w.s.disk.full.Load() {
 		return 0, Change{}, ErrDiskFull

@@ -50,9 +50,9 @@ type Upstream struct {
 	Accepted    uint64            `json:"accepted"`
 	Duplicates  uint64            `json:"duplicates"`
 	Ignored     uint64            `json:"ignored" doc:"Stale, deleted or expired events."`
-	Waiting     uint64            `json:"waiting" doc:"Events about nothing known here, kept in case it arrives."`
 	Rejected    map[string]uint64 `json:"rejected" doc:"Refused events, and faults of the upstream, by reason."`
 	Exclusive   uint64            `json:"exclusive" doc:"Events known here that no other source was seen to have."`
+	Waiting     uint64            `json:"waiting" doc:"Events about nothing known here, kept in case it arrives."`
 	Connects    uint64            `json:"connects" doc:"Connections made since the relay started."`
 	Backfill    *Backfill         `json:"backfill,omitempty"`
 	Gaps        []index.Gap       `json:"gaps" doc:"When it was not heard, the newest few."`
