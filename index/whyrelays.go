@@ -25,7 +25,7 @@ func (w *reasons) upstreamGap() error {
 	if since >= until {
 		return nil
 	}
-	gaps := slices.DeleteFunc(w.x.o.Listening.Gaps(since, until, gapsAsked), func(g Gap) bool {
+	gaps := slices.DeleteFunc(slices.Clone(w.x.o.Listening.Gaps(since, until, gapsAsked)), func(g Gap) bool {
 		return g.Since >= until || g.Until != 0 && g.Until <= since
 	})
 	if len(gaps) == 0 {
