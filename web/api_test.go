@@ -68,7 +68,9 @@ func golden(t *testing.T, name, got string) {
 
 func TestAPI_Shapes(t *testing.T) {
 	r := newRig(t, DefaultOptions())
-	request, _, _ := r.story()
+	request, _, result := r.story()
+	r.saw(request, "wss://b.example", "wss://a.example")
+	r.saw(result, "wss://a.example", index.SelfSource)
 	for name, target := range map[string]string{
 		"job": "/api/v1/jobs/" + request, "jobs": "/api/v1/jobs", "handlers": "/api/v1/handlers",
 		"stats": "/api/v1/stats?window=1h", "upstreams": "/api/v1/upstreams", "unseen": "/api/v1/jobs/" + strings.Repeat("0", 63) + "1",

@@ -212,3 +212,25 @@ func TestLint_UnderstandsEveryRealEvent(t *testing.T) {
 		t.Errorf("types %v, want more of them", types)
 	}
 }
+
+// TestEvent_SeenOn: who had an event is told as it stands, and an answer from before is not taken for it.
+func TestEvent_SeenOn(t *testing.T) {
+	r := newRig(t, DefaultOptions())
+	request, _, _ := r.story()
+	target := "/api/v1/events/" + request
+	var got struct {
+		SeenOn []string `json:"seen_on"`
+	}
+	before := r.get(target, http.StatusOK, &got).Header.Get("ETag")
+	if got.SeenOn == nil || len(got.SeenOn) != 0 {
+		t.Errorf("seen on %v, want a list of none", got.SeenOn)
+	}
+	r.saw(request, "wss://a.example")
+	resp := r.do(http.MethodGet, target, "If-None-Match", before)
+	if text := read(t, resp); resp.StatusCode != http.StatusOK || !strings.Contains(text, `"seen_on":["wss://a.example"]`) {
+		t.Errorf("after it was seen: %d %s", resp.StatusCode, text)
+	}
+	if resp = r.do(http.MethodGet, target, "If-None-Match", resp.Header.Get("ETag")); resp.StatusCode != http.StatusNotModified {
+		t.Errorf("asked again: %d, want %d", resp.StatusCode, http.StatusNotModified)
+	}
+}

@@ -38,6 +38,7 @@ func TestOps_Metrics(t *testing.T) {
 	for _, want := range []string{
 		`dvmrelay_store_events{kind="5050"} 1`, `dvmrelay_store_events{kind="other"} 1`, `dvmrelay_relay_sockets 3`,
 		`dvmrelay_mirror_upstream_up{upstream="wss://a.example"} 1`, `dvmrelay_mirror_events_total{outcome="stored",upstream="wss://a.example"} 5`,
+		`dvmrelay_mirror_exclusive_events{upstream="wss://a.example"} 3`,
 		`dvmrelay_mirror_rejected_events_total{reason="invalid",upstream="wss://b.example"} 2`, `dvmrelay_build_info{version="test"} 1`, "go_goroutines ",
 	} {
 		if !strings.Contains(text, want) {

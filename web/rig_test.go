@@ -31,7 +31,7 @@ type rig struct {
 }
 
 var testUpstreams = []Upstream{
-	{URL: "wss://a.example", State: "live", HeardSince: 1_700_000_000, LastEventAt: 1_700_000_090, Accepted: 5, Backfill: &Backfill{Done: true}},
+	{URL: "wss://a.example", State: "live", HeardSince: 1_700_000_000, LastEventAt: 1_700_000_090, Accepted: 5, Exclusive: 3, Backfill: &Backfill{Done: true}},
 	{URL: "wss://b.example", State: "waiting", Reason: "unreachable", LagSeconds: 30, Rejected: map[string]uint64{"invalid": 2}},
 }
 
@@ -67,6 +67,25 @@ func (r *rig) put(kind int, at int64, key, content string, tags ...nostr.Tag) st
 		r.t.Fatalf("save event of kind %d: outcome %d, want stored", kind, out)
 	}
 	return p.Event.ID
+}
+
+// saw remembers that sources had an event.
+func (r *rig) saw(event string, sources ...string) {
+	r.t.Helper()
+	g, err := index.NewSightings(r.index, r.store.Store)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	id, ok := nip90.ParseID(event)
+	if !ok {
+		r.t.Fatalf("%q is no id", event)
+	}
+	for _, s := range sources {
+		g.Saw(id, s)
+	}
+	if err := g.Flush(context.Background()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // real saves the real events, whatever becomes of them.
