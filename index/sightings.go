@@ -18,7 +18,7 @@ const (
 	sightEvery = time.Second
 	// sightFull is how many events wait before they are written at once, and sightMost how many may wait at all.
 	sightFull = 1 << 13
-	sightMost = 1 << 16
+	sightMost = 1 << 17
 	// sightStep is how many events one transaction writes the sources of, so that no event waits long behind it.
 	sightStep = 1 << 10
 	// recentSources bounds each half of what is remembered of events that were brought lately.
@@ -147,19 +147,25 @@ func (g *Sightings) wait(id nip90.ID, more *sourceSet) {
 	}
 }
 
-// Committed hears of commits, as store.Options.Committed does: an adopted event was seen before it was known here.
+// Committed hears of commits, as store.Options.Committed does: an event that waited for what it is about was seen before it
+// was known here. Who brought it stands beside what waits, on disk; the others are remembered for a while.
 func (g *Sightings) Committed(_ uint64, cs []store.Commit) {
 	for i := range cs {
-		for _, id := range cs[i].Change.Adopted {
-			set, ok := g.awaited.get(id)
-			if !ok {
-				continue
-			}
-			g.awaited.drop(id)
-			g.mu.Lock()
-			g.wait(id, &set)
-			g.mu.Unlock()
+		p := cs[i].Parsed
+		if p == nil {
+			continue
 		}
+		if p.Source != "" {
+			g.Saw(p.ID, p.Source)
+		}
+		set, ok := g.awaited.get(p.ID)
+		if !ok {
+			continue
+		}
+		g.awaited.drop(p.ID)
+		g.mu.Lock()
+		g.wait(p.ID, &set)
+		g.mu.Unlock()
 	}
 }
 

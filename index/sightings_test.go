@@ -328,19 +328,29 @@ func TestSightings_UnknownIDsCostNothing(t *testing.T) {
 	}
 }
 
-// TestSightings_OfAdoptedEventsCount: an event that waits for what it is about was seen before it is known.
+// TestSightings_OfAdoptedEventsCount: an event that waits for what it is about was seen before it is known. Who brought it
+// first is told even if a crash came between.
 func TestSightings_OfAdoptedEventsCount(t *testing.T) {
-	w := newWatched(t, t.TempDir())
-	job := storetest.Parsed(t, request("alice", 0))
-	job.Door = nip90.DoorMirror
-	w.g.Saw(job.ID, "wss://a.example")
-	w.g.Saw(job.ID, "wss://b.example")
-	w.flush(t)
-	w.Put(t, job)
-	w.g.Committed(1, []store.Commit{{Change: store.Change{Adopted: []nip90.ID{job.ID}}}})
-	w.flush(t)
-	if got, want := w.seenOn(t, job.ID), []string{"wss://a.example", "wss://b.example"}; !slices.Equal(got, want) {
-		t.Errorf("seen on %v, want %v", got, want)
+	for _, crash := range []bool{false, true} {
+		w := newWatched(t, t.TempDir())
+		job := storetest.Parsed(t, request("alice", 0))
+		job.Door, job.Source = nip90.DoorMirror, "wss://a.example"
+		w.g.Saw(job.ID, job.Source)
+		w.g.Saw(job.ID, "wss://b.example")
+		w.flush(t)
+		if crash {
+			w.sightings(t)
+		}
+		w.Put(t, job)
+		w.g.Committed(1, []store.Commit{{}, {Parsed: job}})
+		w.flush(t)
+		want := []string{"wss://a.example", "wss://b.example"}
+		if crash {
+			want = want[:1]
+		}
+		if got := w.seenOn(t, job.ID); !slices.Equal(got, want) {
+			t.Errorf("crash %t: seen on %v, want %v", crash, got, want)
+		}
 	}
 }
 

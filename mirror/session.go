@@ -284,6 +284,7 @@ func (s *session) submit(ctx context.Context, msg wire.EventMsg, door nip90.Door
 		s.fault(reasonShape)
 		return Refused, true
 	}
+	p.Source = s.u.url
 	v := s.u.m.sink.Submit(ctx, p)
 	if v.Outcome == Refused && v.Reason == ReasonSignature {
 		s.fault(ReasonSignature)
