@@ -146,7 +146,8 @@ func whyOf(th Thread, code string) *Why {
 func TestWhy_GapsWhereTheJobHappensStandFirst(t *testing.T) {
 	h := &heard{urls: []string{relayA, relayB, "wss://c.example"}, gaps: []Gap{
 		{URL: "wss://c.example", Since: epoch + 10, Until: epoch + 20},
-		{URL: relayA, Since: epoch + 30, Until: epoch + 40}, {URL: relayB, Since: epoch + 50, Until: epoch + 60},
+		{URL: relayA, Since: epoch + 30, Until: epoch + 40},
+		{URL: relayB, Since: epoch + 50, Until: epoch + 60},
 	}}
 	job := request("alice", 0, tag("relays", relayB))
 	r := seenRig(t, h)
@@ -203,4 +204,3 @@ func TestWhy_SilentProviderIsWhereNobodyListens(t *testing.T) {
 		}
 	}
 }
-

@@ -254,13 +254,12 @@ type sighting struct {
 
 // merging is one transaction of sightings.
 type merging struct {
-	g         *Sightings
-	t         store.Txn
-	alone     map[uint16]int64 // how the counts of exclusive events move
-	written   uint64
-	unknown   uint64
-	unmoved   uint64
-	strangers []sighting
+	g       *Sightings
+	t       store.Txn
+	alone   map[uint16]int64 // how the counts of exclusive events move
+	written uint64
+	unknown uint64
+	unmoved uint64
 }
 
 // write writes a batch in one transaction.
@@ -287,9 +286,6 @@ func (g *Sightings) write(ctx context.Context, list []sighting) error {
 			g.x.seen.sources.drop(list[i].id)
 		}
 		return err
-	}
-	for i := range m.strangers {
-		g.awaited.put(m.strangers[i].id, m.strangers[i].sourceSet)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -320,7 +316,10 @@ func (m *merging) merge(one *sighting) error {
 		}
 		if !ok {
 			m.unknown++
-			m.strangers = append(m.strangers, *one)
+			// Told inside the writer: the commit that brings it may be the next.
+			set, _ := m.g.awaited.get(one.id)
+			set.join(&one.sourceSet)
+			m.g.awaited.put(one.id, set)
 			return nil
 		}
 		if after = ownSources(&f); after.n == 0 && f.Received < m.g.recorded {

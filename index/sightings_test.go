@@ -76,21 +76,34 @@ func (w *watched) numbers(t testing.TB) map[uint16]string {
 
 // memo is what is to be remembered, kept in the plainest way.
 type memo struct {
-	kept, pending map[nip90.ID][]string
-	facts         map[nip90.ID]bool
+	kept, pending, awaited map[nip90.ID][]string
+	facts                  map[nip90.ID]bool
 }
 
-func (m *memo) saw(id nip90.ID, source string) {
-	if !slices.Contains(m.pending[id], source) {
-		m.pending[id] = append(m.pending[id], source)
+func (m *memo) saw(id nip90.ID, source string) { add(m.pending, id, source) }
+
+func add(to map[nip90.ID][]string, id nip90.ID, source string) {
+	if !slices.Contains(to[id], source) && len(to[id]) < maxSeenOn {
+		to[id] = append(to[id], source)
 	}
+}
+
+// stored: what was seen of an event before it was known here counts.
+func (m *memo) stored(id nip90.ID) {
+	m.facts[id] = true
+	for _, s := range m.awaited[id] {
+		m.saw(id, s)
+	}
+	delete(m.awaited, id)
 }
 
 func (m *memo) flush() {
 	for id, sources := range m.pending {
 		for _, s := range sources {
-			if m.facts[id] && len(m.kept[id]) < maxSeenOn && !slices.Contains(m.kept[id], s) {
-				m.kept[id] = append(m.kept[id], s)
+			if m.facts[id] {
+				add(m.kept, id, s)
+			} else {
+				add(m.awaited, id, s)
 			}
 		}
 	}
@@ -112,7 +125,7 @@ func TestSightings_EqualASimpleModel(t *testing.T) {
 	rng := seeded(t)
 	for round := range 4 {
 		w := newWatched(t, t.TempDir())
-		m := memo{make(map[nip90.ID][]string), make(map[nip90.ID][]string), make(map[nip90.ID]bool)}
+		m := memo{make(map[nip90.ID][]string), make(map[nip90.ID][]string), make(map[nip90.ID][]string), make(map[nip90.ID]bool)}
 		var events []*nip90.Parsed
 		for i := range 120 {
 			job := event(fmt.Sprint("c", i%6), 5100, int64(i), "", tag("i", fmt.Sprint(i), "text"))
@@ -124,10 +137,12 @@ func TestSightings_EqualASimpleModel(t *testing.T) {
 			case 0: // ended in good order
 				w.flush(t)
 				m.flush()
+				clear(m.awaited)
 				w.Stop()
 				w = newWatched(t, w.dir)
 			case 1: // what was not written is lost, and so is what was remembered of others
 				clear(m.pending)
+				clear(m.awaited)
 				w.Stop()
 				w = newWatched(t, w.dir)
 			case 2:
@@ -166,7 +181,7 @@ func playSighting(t *testing.T, w *watched, m *memo, rng *rand.Rand, events []*n
 		if w.Put(t, &again) != store.Stored || known {
 			return
 		}
-		if m.facts[p.ID] = true; again.Door == nip90.DoorSocket {
+		if m.stored(p.ID); again.Door == nip90.DoorSocket {
 			m.kept[p.ID] = []string{SelfSource}
 		}
 	case 3:
