@@ -53,10 +53,9 @@ func (o Options) validateBudget() error {
 // ReloadBudget replaces Options.BytesPerSecond and EventsPerSecond, for every upstream and at once.
 func (m *Mirror) ReloadBudget(b Budget) { m.budget.Store(&b) }
 
-// fairShare is how many bytes of one upstream may be on their way to the sink: a quarter of what all may.
-func (m *Mirror) fairShare() int64 {
-	return max(m.o.pace.bytes/4, min(m.o.MaxMessageBytes, m.o.pace.bytes))
-}
+// fairShare is how many bytes of one upstream may be on their way to the sink: a quarter of what all may. What is larger
+// weighs as much.
+func (m *Mirror) fairShare() int64 { return m.o.pace.bytes / 4 }
 
 // meter is a token bucket. Who reads takes what has come and then waits until that is paid for. The zero value is full.
 type meter struct {

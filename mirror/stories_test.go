@@ -110,7 +110,7 @@ func TestStory_FewLiesAmongTruth(t *testing.T) {
 	now := time.Now().Unix()
 	for n := range 400 {
 		r.publish(job(5300, now, nostr.Tag{"n", strconv.Itoa(n)}))
-		for c := range r.connections() {
+		for c := range r.guests() {
 			c.send(frame("1", job(1, now)))
 		}
 		eventually(t, "the event", func() bool { return sink.len() == n+1 })
@@ -131,7 +131,7 @@ func TestStory_PauseIsAGapAndEnds(t *testing.T) {
 	c.add(100 * time.Second)
 	honest := job(5300, began+50)
 	lies := func() {
-		for c := range r.connections() {
+		for c := range r.guests() {
 			for range 300 {
 				c.send([]byte("lies"))
 			}
@@ -350,7 +350,7 @@ func TestStory_FlappingIsNoHealth(t *testing.T) {
 				eventually(t, "live", backfilled(m))
 				began := time.Now()
 				eventually(t, "time", func() bool {
-					for c := range r.connections() {
+					for c := range r.guests() {
 						if lies {
 							c.send([]byte("lie"))
 						}
@@ -403,7 +403,7 @@ func TestStory_ClockSkew(t *testing.T) {
 	}
 	// its clock is behind: what it makes now looks old, within the overlap it is taken, beyond it is not asked for
 	slow, slower := job(5302, time.Now().Unix()-300), job(5302, time.Now().Unix()-86400)
-	for c := range r.connections() {
+	for c := range r.guests() {
 		c.send(frame(c.jobs(), slow))
 		c.send(frame(c.jobs(), slower))
 	}
@@ -417,8 +417,8 @@ func TestStory_ClockSkew(t *testing.T) {
 	eventually(t, "what was made while it was away", func() bool { return sink.has(missed) })
 }
 
-// connections are those of the moment.
-func (r *fakeRelay) connections() func(func(*fakeConn) bool) {
+// guests are those of the moment.
+func (r *fakeRelay) guests() func(func(*fakeConn) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []*fakeConn

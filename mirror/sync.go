@@ -187,6 +187,7 @@ func (s *session) once(parent context.Context, work func(context.Context) error)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.read(gctx) })
 	g.Go(func() error { return s.keepAlive(gctx) })
+	g.Go(func() error { return s.introduce(gctx) })
 	g.Go(func() error {
 		if err := work(gctx); err != nil {
 			return err
