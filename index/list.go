@@ -1,11 +1,9 @@
 package index
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
-	"dvmrelay/nip90"
 	"dvmrelay/store"
 )
 
@@ -95,115 +93,4 @@ func (l *lister) turn(page *ThreadPage, at *cursor) (more bool, err error) {
 		return true, err
 	})
 	return more, err
-}
-
-// Providers lists keys that answered a job asked since activeSince (unix seconds), or have announced a handler or beaten
-// since, most recent first; at most limit.
-func (x *Index) Providers(r store.Reader, activeSince int64, limit int) ([]nip90.PubKey, error) {
-	var all []nip90.PubKey
-	err := r.Scan([]byte{keyProvider}, nil, func(key, _ []byte) bool {
-		all = append(all, nip90.PubKey(key[1:]))
-		return true
-	})
-	if err != nil {
-		return nil, err
-	}
-	type active struct {
-		pk nip90.PubKey
-		at int64
-	}
-	var list []active
-	for _, pk := range all {
-		at, err := lastActive(r, pk)
-		if err != nil {
-			return nil, err
-		}
-		if at >= activeSince {
-			list = append(list, active{pk, at})
-		}
-	}
-	slices.SortFunc(list, func(a, b active) int {
-		if a.at != b.at {
-			if a.at > b.at {
-				return -1
-			}
-			return 1
-		}
-		return bytes.Compare(a.pk[:], b.pk[:])
-	})
-	out := make([]nip90.PubKey, 0, min(len(list), limit))
-	for _, a := range list[:min(len(list), limit)] {
-		out = append(out, a.pk)
-	}
-	return out, nil
-}
-
-// Customers lists keys that asked for a job since askedSince (unix seconds) and may be remembered, most recent first; at
-// most limit.
-func (x *Index) Customers(r store.Reader, askedSince int64, limit int) ([]nip90.PubKey, error) {
-	seen := make(map[nip90.PubKey]struct{})
-	var out []nip90.PubKey
-	var fault error
-	err := r.Scan([]byte{keyJob}, nil, func(key, _ []byte) bool {
-		asked, root, ok := splitTimed(key)
-		if !ok || asked < askedSince || len(out) >= limit {
-			return false
-		}
-		f, ok, err := r.Fact(root)
-		if err != nil || !ok || !x.keepsCustomer(&f) {
-			fault = err
-			return err == nil
-		}
-		if _, again := seen[f.Author]; !again {
-			seen[f.Author] = struct{}{}
-			out = append(out, f.Author)
-		}
-		return true
-	})
-	if err == nil {
-		err = fault
-	}
-	return out, err
-}
-
-// orphansExamined is how many of a provider's answers to unseen requests tell when it was last active.
-const orphansExamined = 16
-
-func lastActive(r store.Reader, pk nip90.PubKey) (at int64, err error) {
-	var roots []nip90.ID
-	err = r.Scan(keyOf(keyByProvider, pk[:]), nil, func(key, _ []byte) bool {
-		created, root, ok := splitTimed(key)
-		if ok && created > 0 {
-			at = created
-			return false
-		}
-		roots = append(roots, root)
-		return len(roots) < orphansExamined
-	})
-	if err != nil {
-		return at, err
-	}
-	for _, root := range roots {
-		side, err := readSide(r, root, pk)
-		if err != nil {
-			return at, err
-		}
-		at = max(at, side.last)
-	}
-	var fault error
-	for _, table := range [...]byte{keyHandler, keyBeat} {
-		err := r.Scan(keyOf(table, pk[:]), nil, func(_, value []byte) bool {
-			row, err := decodeSign(value)
-			if err != nil {
-				fault = err
-				return false
-			}
-			at = max(at, row.created)
-			return true
-		})
-		if err != nil {
-			return at, err
-		}
-	}
-	return at, fault
 }

@@ -97,6 +97,10 @@ func (st *stand) compare(ctx context.Context, sh side) (difference, error) {
 	if limit < negentropy.MinFrame {
 		return difference{}, &compareFault{why: whyRefused, narrower: true}
 	}
+	if err := st.s.shares.turns.Acquire(ctx, 1); err != nil { // an upstream may count it as a subscription
+		return difference{}, err
+	}
+	defer st.s.shares.turns.Release(1)
 	most := minShare*len(sh.items) + sparedIDs
 	b := st.s.add(&sub{talk: newDialogue()})
 	have, need, err := st.talk(ctx, b, sh.filter, negentropy.NewClient(negentropy.NewSet(sh.items), limit), most)

@@ -28,7 +28,9 @@ func (st *stand) crowded(ctx context.Context, f nostr.Filter, second int64, full
 	n := width(f)
 	if n < 2 {
 		st.s.u.m.log.Warn("upstream gives only part of a second", "upstream", st.s.u.url, "second", second, "kinds", f.Kinds, "events", full)
-		st.cut(ctx, second)
+		if st.r.part.keys == nil { // whether the upstream is heard is about jobs
+			st.cut(ctx, second)
+		}
 		return nil
 	}
 	for _, half := range chunk(f, (n+1)/2) {

@@ -22,6 +22,9 @@ type fakeRelay struct {
 	*httptest.Server
 	maxLimit  int                                                // most stored events per filter; 0 = all
 	maxValues int                                                // more kinds or #d values than this are refused
+	maxKeys   int                                                // more authors or #p values than this are refused
+	maxSubs   int                                                // more subscriptions at once are refused; 0 = no bound
+	complaint string                                             // with these words
 	info      string                                             // NIP-11 document
 	twist     func(sub string, f nostr.Filter, c *fakeConn) bool // true: it has answered the REQ itself
 	met       func(c *fakeConn)                                  // called when somebody connects
@@ -34,6 +37,8 @@ type fakeRelay struct {
 	conns  map[*fakeConn]bool
 	dials  int
 	away   bool // nobody can connect
+
+	refused, mostSubs int // subscriptions beyond maxSubs, and the most at once
 }
 
 type fakeReq struct {
@@ -144,14 +149,30 @@ func (c *fakeConn) req(sub string, filters []nostr.Filter) {
 		return
 	}
 	for _, f := range filters {
-		if r.maxValues > 0 && (len(f.Kinds) > r.maxValues || len(f.Tags["d"]) > r.maxValues) {
+		if r.maxKeys > 0 && (len(f.Authors) > r.maxKeys || len(f.Tags["p"]) > r.maxKeys) ||
+			r.maxValues > 0 && (len(f.Kinds) > r.maxValues || len(f.Tags["d"]) > r.maxValues) {
 			c.send(wire.AppendClosed(nil, sub, "invalid: filter too long"))
 			return
 		}
 	}
 	c.mu.Lock()
-	c.subs[sub] = filters
+	_, again := c.subs[sub]
+	full := r.maxSubs > 0 && !again && len(c.subs) >= r.maxSubs
+	if !full {
+		c.subs[sub] = filters
+	}
+	open := len(c.subs)
 	c.mu.Unlock()
+	r.mu.Lock()
+	r.mostSubs = max(r.mostSubs, open)
+	if full {
+		r.refused++
+	}
+	r.mu.Unlock()
+	if full {
+		c.send(wire.AppendClosed(nil, sub, r.complaint))
+		return
+	}
 	for _, f := range filters {
 		for _, e := range r.query(f) {
 			c.event(sub, e)
@@ -194,6 +215,13 @@ func (r *fakeRelay) all(f nostr.Filter) []*nostr.Event {
 func (r *fakeRelay) publish(events ...*nostr.Event) {
 	r.mu.Lock()
 	r.events = append(r.events, events...)
+	r.mu.Unlock()
+	r.announce(events...)
+}
+
+// announce hands events to live subscriptions without storing them.
+func (r *fakeRelay) announce(events ...*nostr.Event) {
+	r.mu.Lock()
 	conns := make([]*fakeConn, 0, len(r.conns))
 	for c := range r.conns {
 		conns = append(conns, c)
@@ -208,15 +236,11 @@ func (r *fakeRelay) publish(events ...*nostr.Event) {
 
 func (c *fakeConn) live(e *nostr.Event) {
 	c.mu.Lock()
-	var subs []string
+	defer c.mu.Unlock() // while it sends, so that a subscription that is closed was given all before
 	for id, filters := range c.subs {
 		if nostr.Filters(filters).Match(e) {
-			subs = append(subs, id)
+			c.event(id, e)
 		}
-	}
-	c.mu.Unlock()
-	for _, id := range subs {
-		c.event(id, e)
 	}
 }
 
@@ -273,7 +297,8 @@ func quick() pace {
 	return pace{
 		firstRetry: 20 * time.Millisecond, maxRetry: 100 * time.Millisecond, healthy: time.Minute, dial: 5 * time.Second,
 		answer: 10 * time.Second, idle: 10 * time.Second, split: time.Millisecond, reissue: 20 * time.Millisecond,
-		checkpoint: 5 * time.Millisecond, overlap: 10 * time.Minute, sweep: 24 * time.Hour, page: 50, crowd: 2, inFlight: 16, bytes: 1 << 20,
+		checkpoint: 5 * time.Millisecond, overlap: 10 * time.Minute, sweep: 24 * time.Hour,
+		watch: 20 * time.Millisecond, poll: 20 * time.Millisecond, remember: time.Millisecond, page: 50, crowd: 2, inFlight: 16, bytes: 1 << 20,
 	}
 }
 

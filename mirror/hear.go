@@ -43,9 +43,12 @@ func reasonWhy(parent context.Context, cause error) hearing {
 // that came before is on its way or was given up.
 func (s *session) heardUntil() int64 {
 	at := s.alive.Load()
-	for _, st := range s.all {
+	for _, st := range s.jobs {
 		if came, ok := st.oldest(); ok {
 			at = min(at, came)
+		}
+		if polled, ok := st.polled(); ok {
+			at = min(at, polled)
 		}
 	}
 	return at
@@ -92,7 +95,7 @@ func (s *session) falls(ctx context.Context, part string, why hearing) {
 }
 
 // whole says whether all parts stand. mu must be held.
-func (s *session) whole() bool { return len(s.standing) == len(s.all) }
+func (s *session) whole() bool { return len(s.standing) == len(s.jobs) }
 
 // asked is the moment since which all parts' live subscriptions were asked for. mu must be held.
 func (s *session) asked() (since int64) {
@@ -112,7 +115,7 @@ func (s *session) fill(ctx context.Context) {
 		return
 	}
 	read := []window{{0, until}}
-	for _, st := range s.all {
+	for _, st := range s.jobs {
 		read = st.r.read(read)
 	}
 	if s.u.m.ledger.fill(s.u.url, read) {

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -19,6 +20,7 @@ type mark struct {
 	Swept   int64    `json:"swept,omitempty"`   // when all of the past was last asked for again
 	Windows []window `json:"windows,omitempty"` // newest first
 	Kinds   []span   `json:"kinds,omitempty"`   // what it selects
+	Keys    []byte   `json:"keys,omitempty"`    // whose past is being read, eight bytes of each
 }
 
 // span is a run of kinds, both ends included.
@@ -62,6 +64,18 @@ func (m *mark) open(now, floor int64, overlap time.Duration) {
 		m.Floor = floor
 	}
 	since := max(m.Heard-int64(overlap/time.Second), m.Floor)
+	m.Heard = max(m.Heard, now)
+	m.add(window{since, m.Heard})
+}
+
+// follow plans what to ask when live subscriptions about people open at now: the time since the last ones. What was before
+// the first ones is read for each key by itself.
+func (m *mark) follow(now int64, overlap time.Duration) {
+	if m.Heard == 0 {
+		*m = mark{Heard: now, Floor: now}
+		return
+	}
+	since := max(m.Heard-int64(overlap/time.Second), 0)
 	m.Heard = max(m.Heard, now)
 	m.add(window{since, m.Heard})
 }
@@ -196,5 +210,6 @@ func (m mark) clone() mark {
 }
 
 func (m mark) equal(o mark) bool {
-	return m.Heard == o.Heard && m.Floor == o.Floor && m.Swept == o.Swept && slices.Equal(m.Windows, o.Windows) && slices.Equal(m.Kinds, o.Kinds)
+	return m.Heard == o.Heard && m.Floor == o.Floor && m.Swept == o.Swept && slices.Equal(m.Windows, o.Windows) && slices.Equal(m.Kinds, o.Kinds) &&
+		bytes.Equal(m.Keys, o.Keys)
 }

@@ -27,6 +27,7 @@ type Mirror struct {
 	budget atomic.Pointer[Budget]
 	ledger *Ledger
 	follow *follower
+	people *people // nil = nobody is watched
 
 	missing func([]nip90.ID) // if set, what a comparison finds is told and not fetched
 
@@ -55,6 +56,9 @@ func New(o Options, sink Sink, state State) *Mirror {
 	m.bytes = semaphore.NewWeighted(max(o.pace.bytes, o.MaxMessageBytes))
 	m.ReloadBudget(o.Budget())
 	m.kinds, m.ledger = o.Kinds, o.Ledger
+	if o.Watched != nil {
+		m.people = newPeople(o.Watched, m.now, m.log)
+	}
 	if m.ledger == nil {
 		m.ledger = NewLedger(state, m.now, m.log)
 	}

@@ -36,7 +36,7 @@ type Options struct {
 	BytesPerSecond  int64 `toml:"bytes_per_second"`
 	EventsPerSecond int   `toml:"events_per_second"`
 
-	// Kinds are the kinds of subscription A, jobs and what answers them; nil = DefaultKinds, empty = none.
+	// Kinds are those of DefaultKinds and PeopleKinds that are asked for; nil = all, empty = none.
 	Kinds []int `toml:"-"`
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time `toml:"-"`
@@ -142,6 +142,9 @@ type pace struct {
 	checkpoint time.Duration // between two writes of live progress
 	overlap    time.Duration // asked again before the point where the last connection ended
 	sweep      time.Duration // between two readings of all announcements
+	watch      time.Duration // between two looks at whom to ask about
+	poll       time.Duration // between two readings of what is not live
+	remember   time.Duration // between two writes of whose past was read
 	page       int           // events per page of backfill
 	crowd      int           // fewer events than this in one answer are never a sign that more were held back
 	inFlight   int           // events of one upstream on their way to the sink
@@ -164,6 +167,9 @@ func (p pace) orDefault() pace {
 		checkpoint: 10 * time.Second,
 		overlap:    10 * time.Minute,
 		sweep:      24 * time.Hour,
+		watch:      time.Minute,
+		poll:       time.Minute,
+		remember:   5 * time.Minute,
 		page:       500,
 		crowd:      100,
 		inFlight:   64,

@@ -55,37 +55,41 @@ func (e *errRefusedPage) Error() string { return "upstream refused a page: " + e
 
 // fill reads the windows of the past, newest first, until the connection ends.
 func (st *stand) fill(ctx context.Context) error {
-	p := st.s.u.m.o.pace
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-st.more:
 		}
-		for {
-			w, ok := st.r.next()
-			if !ok {
-				break
-			}
-			values, grants := st.r.bears(), st.s.grants()
-			err := st.fillWindow(ctx, w, values)
-			var refused *errRefusedPage
-			if !errors.As(err, &refused) {
-				if err != nil {
-					return err
-				}
-				continue
-			}
+		if err := st.drain(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// drain reads the windows of the past until there are none.
+func (st *stand) drain(ctx context.Context) error {
+	for {
+		w, ok := st.r.next()
+		if !ok {
+			return nil
+		}
+		asked := st.asks()
+		values, grants := st.r.bears(), st.s.grants()
+		err := st.fillWindow(ctx, w, values)
+		var refused *errRefusedPage
+		switch {
+		case errors.As(err, &refused):
 			if refused.reason == reasonAuth && st.s.admitted(ctx, grants) {
 				continue
 			}
-			wait := p.reissue
-			if refused.reason == reasonClosed && st.r.split(values) {
-				wait = p.split
-			}
-			if !sleep(ctx, wait) {
+			if !sleep(ctx, st.patience(refused.reason, values)) {
 				return ctx.Err()
 			}
+		case err != nil:
+			return err
+		default:
+			st.reads(asked)
 		}
 	}
 }
@@ -105,7 +109,7 @@ func (st *stand) fillWindow(ctx context.Context, w window, values int) error {
 	if done || err != nil {
 		return err
 	}
-	var strips []*strip
+	var strips []*strip // none when nobody is left to ask about
 	for _, f := range st.r.part.filters(values) {
 		strips = append(strips, &strip{filter: f})
 	}
@@ -178,6 +182,10 @@ func (st *stand) ask(ctx context.Context, f nostr.Filter) (*page, error) {
 
 // request is ask, with a filter of its own for what may come.
 func (st *stand) request(ctx context.Context, f, wanted nostr.Filter) (*page, error) {
+	if err := st.s.shares.turns.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer st.s.shares.turns.Release(1)
 	pg := &page{}
 	b := st.s.add(&sub{filters: nostr.Filters{wanted}, door: nip90.DoorBackfill, page: pg})
 	if err := st.s.c.Req(ctx, b.id, f); err != nil {
@@ -209,7 +217,7 @@ func (st *stand) request(ctx context.Context, f, wanted nostr.Filter) (*page, er
 			now := pg.arrived.Load()
 			switch {
 			case now == before:
-				return nil, errSilent
+				return nil, st.silent(ctx, b)
 			case rounds >= st.s.u.m.o.pace.rounds:
 				return nil, errFlood
 			}

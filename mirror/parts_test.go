@@ -137,14 +137,14 @@ func TestParts_AskForWhatTheDesignSays(t *testing.T) {
 		t.Errorf("subscription B = %d filters, the second with %d values, want 10 and 250", len(b), len(b[1].Tags["d"]))
 	}
 	for _, n := range []int{20, 31, 250, 1002} {
-		subs := bundle(ps[0].filters(n), 3)
+		subs, rest := bundle(ps[0].filters(n), capacity{3, 1000}, maxSubsPerPart)
 		total := 0
 		for _, fs := range subs {
 			for _, f := range fs {
 				total += len(f.Kinds)
 			}
 		}
-		if len(subs) > maxSubsPerPart || total != 2003 {
+		if len(subs) > maxSubsPerPart || total != 2003 || len(rest) > 0 {
 			t.Errorf("by %d: %d subscriptions with %d kinds, want at most %d with 2003", n, len(subs), total, maxSubsPerPart)
 		}
 	}

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type session struct {
 	alive   atomic.Int64 // unix seconds of the last sign of life
 	misfits atomic.Int32 // faults of NIP-77
 	all     []*stand     // set before anything runs
+	jobs    []*stand     // those of them that ask for jobs and what answers them: they decide whether the upstream is heard
+	shares  *shares      // of the subscriptions that the upstream bears
 
 	messages atomic.Int64 // received
 	faults   atomic.Int64 // since the last event of use
@@ -64,8 +67,10 @@ func newSession(u *upstream, c *wire.Client) *session {
 	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]int64{}}
 	s.bytes, s.auth = semaphore.NewWeighted(u.m.fairShare()), newAuth()
 	for _, r := range u.reaches {
-		s.all = append(s.all, &stand{s: s, r: r, more: make(chan struct{}, 1)})
+		s.all = append(s.all, newStand(s, r))
 	}
+	s.jobs = slices.DeleteFunc(slices.Clone(s.all), func(st *stand) bool { return st.r.part.keys != nil })
+	s.shares = newShares(s.all, u.bears.most(u.info.Limitation.MaxSubscriptions, u.m.now()))
 	s.sign()
 	return s
 }
@@ -80,8 +85,7 @@ func (s *session) run(parent context.Context) error {
 	g.Go(func() error { return s.keepAlive(gctx) })
 	g.Go(func() error { return s.introduce(gctx) })
 	for _, st := range s.all {
-		g.Go(func() error { return st.hold(gctx) })
-		g.Go(func() error { return st.fill(gctx) })
+		g.Go(func() error { return st.run(gctx) })
 	}
 	err := g.Wait()
 	s.workers.Wait()
@@ -119,7 +123,9 @@ func (s *session) read(ctx context.Context) error {
 		case wire.Closed:
 			if b := s.sub(msg.Sub); b != nil && !b.over {
 				b.over, b.reason = true, prefix(msg.Reason)
+				s.complains(ctx, msg.Reason)
 				close(b.closed)
+				b.stand.fell()
 			}
 		case wire.NegMsg:
 			s.answered(msg.Sub, negAnswer{message: msg.Message})
@@ -140,6 +146,7 @@ func (s *session) read(ctx context.Context) error {
 			}
 		case wire.Notice:
 			s.noticed(nil)
+			s.complains(ctx, msg.Text)
 			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
 		default:
 		}

@@ -41,6 +41,7 @@ type Status struct {
 	Unheard     map[string]int64 `json:"unheard,omitempty"`      // seconds of the last day in which it was not heard, by Gap.Why
 
 	slowed time.Duration
+	Parts  []PartStatus `json:"parts,omitempty"` // of what is asked, while connected
 }
 
 // unheardTime is how far back Status.Unheard reaches.
@@ -185,7 +186,7 @@ func (t *tally) snapshot(now time.Time) Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.s
-	s.Rejected, s.SlowedMS = maps.Clone(t.s.Rejected), t.s.slowed.Milliseconds()
+	s.Rejected, s.SlowedMS, s.Parts = maps.Clone(t.s.Rejected), t.s.slowed.Milliseconds(), t.s.parts()
 	if len(t.marks) == 0 {
 		return s
 	}

@@ -34,6 +34,7 @@ type upstream struct {
 	strikes *strikes
 	bytes   *meter
 	events  *meter
+	bears   bearing
 
 	info   wire.Info
 	infoAt time.Time
@@ -42,7 +43,11 @@ type upstream struct {
 // newUpstream makes an upstream that is asked for the kinds of the moment. m.mu must be held.
 func (m *Mirror) newUpstream(url string) *upstream {
 	u := &upstream{m: m, url: url, kinds: m.kinds, tally: newTally(url), strikes: &strikes{}, bytes: &meter{}, events: &meter{}}
-	for _, p := range parts(m.kinds) {
+	all := parts(m.kinds)
+	if m.people != nil {
+		all = append(all, peopleParts(m.kinds, m.o.Backfill)...)
+	}
+	for _, p := range all {
 		u.reaches = append(u.reaches, &reach{u: u, part: p, values: p.values, saving: make(chan struct{}, 1)})
 	}
 	return u
@@ -175,31 +180,6 @@ func (u *upstream) pageLimit() int {
 	return u.m.o.pace.page
 }
 
-// perSub is how many filters of so many values one subscription carries.
-func (u *upstream) perSub(values int) int {
-	n := int64(maxPerSub)
-	if most := u.info.Limitation.MaxFilters; most > 0 {
-		n = min(n, most)
-	}
-	if most := u.info.Limitation.MaxMessageLength; most > 0 {
-		n = min(n, most/int64(bytesPerValue*values+filterBytes))
-	}
-	return int(max(n, 1))
-}
-
-const (
-	bytesPerValue = 7   // of a filter's list as JSON: "5000",
-	filterBytes   = 128 // of everything else in a filter
-)
-
-// fitting is the most values that fit a message of the upstream.
-func (u *upstream) fitting(values int) int {
-	if most := u.info.Limitation.MaxMessageLength; most > 0 {
-		values = min(values, int(max(minValues, (most-filterBytes)/bytesPerValue)))
-	}
-	return values
-}
-
 // reach is how far one part of one upstream came, over all connections.
 type reach struct {
 	u      *upstream
@@ -211,6 +191,7 @@ type reach struct {
 	mark   mark
 	values int   // values per filter that the upstream is known to bear
 	again  int64 // when cuts were last asked for again, unix seconds
+	memo   memo  // of a part that reads the past of keys; the one who reads guards it
 }
 
 func (r *reach) key() string { return "mirror/" + r.part.name + "/" + r.u.url }
@@ -236,7 +217,7 @@ func (r *reach) load() error {
 	defer r.mu.Unlock()
 	r.mark, r.loaded = m, true
 	if m.Heard != 0 {
-		r.u.tally.progress(r.part.name, m.clone())
+		r.tell(m)
 	}
 	return nil
 }
@@ -267,8 +248,15 @@ func (r *reach) change(ctx context.Context, fn func(*mark)) error {
 	r.mu.Lock()
 	r.mark = after
 	r.mu.Unlock()
-	r.u.tally.progress(r.part.name, after.clone())
+	r.tell(after)
 	return nil
+}
+
+// tell notes progress for the status. What is read of people is no part of it: it says how far the past of jobs was read.
+func (r *reach) tell(m mark) {
+	if r.part.keys == nil {
+		r.u.tally.progress(r.part.name, m.clone())
+	}
 }
 
 // next is the window to work on.
@@ -289,7 +277,7 @@ func (r *reach) read(spans []window) []window {
 func (r *reach) bears() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.u.fitting(r.values)
+	return r.u.fitting(r.values, r.part.valueBytes())
 }
 
 // split halves the filters after a refusal; false when they are small enough already.
@@ -310,6 +298,9 @@ func (r *reach) split(refused int) bool {
 // floor is the oldest created_at that is asked for.
 func (r *reach) floor() int64 {
 	back := r.u.m.o.Backfill
+	if r.part.past {
+		back = r.part.back
+	}
 	if r.part.sweeping || back == 0 {
 		return 0
 	}

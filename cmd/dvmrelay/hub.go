@@ -93,6 +93,7 @@ func (h *hub) join() (err error) {
 	if key, ok := h.relay.Key(); ok {
 		h.cfg.Mirror.Sign = key.Sign
 	}
+	h.cfg.Mirror.Watched = index.NewWatched(h.index, h.store.View)
 	h.mirror, h.reads = mirror.New(h.cfg.Mirror, h.relay, h.store), h.cfg.Mirror
 	h.expect()
 	return nil
@@ -115,10 +116,11 @@ func (h *hub) expect() {
 	}
 }
 
-// mirrored are the kinds of jobs and their answers that are accepted here: what would be refused is not asked for.
+// mirrored are the kinds of jobs, and of what belongs to them, that are accepted here: what would be refused is not asked
+// for.
 func (h *hub) mirrored() []int {
 	kinds := h.rules.Kinds()
-	return slices.DeleteFunc(mirror.DefaultKinds(), func(k int) bool { return !kinds.Accepts(k) })
+	return slices.DeleteFunc(append(mirror.DefaultKinds(), mirror.PeopleKinds()...), func(k int) bool { return !kinds.Accepts(k) })
 }
 
 // errNotReady is what /readyz says while the relay starts or ends.

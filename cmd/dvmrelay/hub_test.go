@@ -132,7 +132,7 @@ func TestMirroredKinds_AreTheAcceptedOnesOfTheDefault(t *testing.T) {
 		c.Kinds.Deny = []policies.KindRange{{From: 5300, To: 5309}, {From: 7007, To: 7007}}
 		c.Kinds.Allow = []policies.KindRange{{From: 1, To: 1}, {From: 5666, To: 5666}}
 	})
-	got, all := h.cfg.Mirror.Kinds, mirror.DefaultKinds()
+	got, all := h.cfg.Mirror.Kinds, append(mirror.DefaultKinds(), mirror.PeopleKinds()...)
 	if len(got) != len(all)-11 {
 		t.Errorf("%d kinds are mirrored, want %d but for the 11 that are denied", len(got), len(all))
 	}
