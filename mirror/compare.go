@@ -40,14 +40,14 @@ func (s *session) answered(sub string, a negAnswer) {
 	b := s.sub(sub)
 	if b == nil || b.talk == nil {
 		if !s.late(sub) {
-			s.u.tally.refuse(reasonUnasked)
+			s.fault(reasonUnasked)
 		}
 		return
 	}
 	select {
 	case b.talk.answers <- a:
 	default: // it says more than it was asked
-		s.u.tally.refuse(reasonUnasked)
+		s.fault(reasonUnasked)
 	}
 }
 
@@ -159,7 +159,7 @@ func (st *stand) talk(ctx context.Context, b *sub, f nostr.Filter, c *negentropy
 		}
 		raw, err := hex.DecodeString(message)
 		if err != nil {
-			st.s.u.tally.refuse(reasonShape)
+			st.s.fault(reasonShape)
 			return nil, nil, &compareFault{why: whyMalformed}
 		}
 		next, ours, theirs, err := c.Reconcile(raw)
@@ -167,7 +167,7 @@ func (st *stand) talk(ctx context.Context, b *sub, f nostr.Filter, c *negentropy
 		case errors.Is(err, negentropy.ErrEndless):
 			return nil, nil, &compareFault{why: whyEndless}
 		case err != nil:
-			st.s.u.tally.refuse(reasonShape)
+			st.s.fault(reasonShape)
 			return nil, nil, &compareFault{why: whyMalformed}
 		}
 		have = append(have, ours...)

@@ -258,6 +258,7 @@ func (st *stand) sliced(ctx context.Context, w, slice window) error {
 	if err := st.r.change(ctx, func(m *mark) { m.lower(w, slice.Since-1) }); err != nil {
 		return err
 	}
+	st.mend(ctx, slice)
 	st.s.fill(ctx)
 	return nil
 }

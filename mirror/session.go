@@ -126,12 +126,7 @@ func (s *session) read(ctx context.Context) error {
 		case wire.NegErr:
 			s.answered(msg.Sub, negAnswer{fault: errored(msg.Reason)})
 		case wire.Unreadable:
-			switch msg.Label {
-			case wire.LabelNegMsg, wire.LabelNegErr:
-				s.noticed(&compareFault{why: whyMalformed})
-			default:
-				s.unreadable(msg)
-			}
+			s.unreadable(msg)
 		case wire.AuthChallenge:
 			s.challenged(msg.Challenge)
 		case wire.OK:
@@ -153,6 +148,8 @@ func (s *session) unreadable(msg wire.Unreadable) {
 		s.fault(reasonTooBig)
 	case msg.Label == wire.LabelEvent, msg.Label == "":
 		s.fault(reasonShape)
+	case msg.Label == wire.LabelNegMsg, msg.Label == wire.LabelNegErr:
+		s.noticed(&compareFault{why: whyMalformed})
 	}
 }
 
