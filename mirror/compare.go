@@ -97,6 +97,12 @@ func (st *stand) compare(ctx context.Context, sh side) (difference, error) {
 	if limit < negentropy.MinFrame {
 		return difference{}, &compareFault{why: whyRefused, narrower: true}
 	}
+	select {
+	case st.s.talks <- struct{}{}:
+		defer func() { <-st.s.talks }()
+	case <-ctx.Done():
+		return difference{}, ctx.Err()
+	}
 	most := minShare*len(sh.items) + sparedIDs
 	b := st.s.add(&sub{talk: newDialogue()})
 	have, need, err := st.talk(ctx, b, sh.filter, negentropy.NewClient(negentropy.NewSet(sh.items), limit), most)

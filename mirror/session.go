@@ -27,9 +27,10 @@ type session struct {
 	fail  context.CancelCauseFunc
 
 	workers sync.WaitGroup
-	alive   atomic.Int64 // unix seconds of the last sign of life
-	misfits atomic.Int32 // faults of NIP-77
-	all     []*stand     // set before anything runs
+	alive   atomic.Int64  // unix seconds of the last sign of life
+	misfits atomic.Int32  // faults of NIP-77
+	talks   chan struct{} // one slot: relays bear few comparisons at once
+	all     []*stand      // set before anything runs
 
 	messages atomic.Int64 // received
 	faults   atomic.Int64 // since the last event of use
@@ -61,7 +62,7 @@ type sub struct {
 }
 
 func newSession(u *upstream, c *wire.Client) *session {
-	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]int64{}}
+	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), talks: make(chan struct{}, 1), subs: map[string]*sub{}, standing: map[string]int64{}}
 	s.bytes, s.auth = semaphore.NewWeighted(u.m.fairShare()), newAuth()
 	for _, r := range u.reaches {
 		s.all = append(s.all, &stand{s: s, r: r, more: make(chan struct{}, 1)})
