@@ -40,14 +40,14 @@ func (s *session) answered(sub string, a negAnswer) {
 	b := s.sub(sub)
 	if b == nil || b.talk == nil {
 		if !s.late(sub) {
-			s.u.tally.refuse(reasonUnasked)
+			s.fault(reasonUnasked)
 		}
 		return
 	}
 	select {
 	case b.talk.answers <- a:
 	default: // it says more than it was asked
-		s.u.tally.refuse(reasonUnasked)
+		s.fault(reasonUnasked)
 	}
 }
 
@@ -96,6 +96,12 @@ func (st *stand) compare(ctx context.Context, sh side) (difference, error) {
 	limit := st.s.u.framed(sh.filter)
 	if limit < negentropy.MinFrame {
 		return difference{}, &compareFault{why: whyRefused, narrower: true}
+	}
+	select {
+	case st.s.talks <- struct{}{}:
+		defer func() { <-st.s.talks }()
+	case <-ctx.Done():
+		return difference{}, ctx.Err()
 	}
 	if err := st.s.shares.turns.Acquire(ctx, 1); err != nil { // an upstream may count it as a subscription
 		return difference{}, err
@@ -163,7 +169,7 @@ func (st *stand) talk(ctx context.Context, b *sub, f nostr.Filter, c *negentropy
 		}
 		raw, err := hex.DecodeString(message)
 		if err != nil {
-			st.s.u.tally.refuse(reasonShape)
+			st.s.fault(reasonShape)
 			return nil, nil, &compareFault{why: whyMalformed}
 		}
 		next, ours, theirs, err := c.Reconcile(raw)
@@ -171,7 +177,7 @@ func (st *stand) talk(ctx context.Context, b *sub, f nostr.Filter, c *negentropy
 		case errors.Is(err, negentropy.ErrEndless):
 			return nil, nil, &compareFault{why: whyEndless}
 		case err != nil:
-			st.s.u.tally.refuse(reasonShape)
+			st.s.fault(reasonShape)
 			return nil, nil, &compareFault{why: whyMalformed}
 		}
 		have = append(have, ours...)

@@ -28,11 +28,12 @@ type session struct {
 	fail  context.CancelCauseFunc
 
 	workers sync.WaitGroup
-	alive   atomic.Int64 // unix seconds of the last sign of life
-	misfits atomic.Int32 // faults of NIP-77
-	all     []*stand     // set before anything runs
-	jobs    []*stand     // those of them that ask for jobs and what answers them: they decide whether the upstream is heard
-	shares  *shares      // of the subscriptions that the upstream bears
+	alive   atomic.Int64  // unix seconds of the last sign of life
+	misfits atomic.Int32  // faults of NIP-77
+	talks   chan struct{} // one slot: relays bear few comparisons at once
+	all     []*stand      // set before anything runs
+	jobs    []*stand      // those of them that ask for jobs and what answers them: they decide whether the upstream is heard
+	shares  *shares       // of the subscriptions that the upstream bears
 
 	messages atomic.Int64 // received
 	faults   atomic.Int64 // since the last event of use
@@ -64,7 +65,7 @@ type sub struct {
 }
 
 func newSession(u *upstream, c *wire.Client) *session {
-	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), subs: map[string]*sub{}, standing: map[string]int64{}}
+	s := &session{u: u, c: c, slots: make(chan struct{}, u.m.o.pace.inFlight), talks: make(chan struct{}, 1), subs: map[string]*sub{}, standing: map[string]int64{}}
 	s.bytes, s.auth = semaphore.NewWeighted(u.m.fairShare()), newAuth()
 	for _, r := range u.reaches {
 		s.all = append(s.all, newStand(s, r))
@@ -132,12 +133,7 @@ func (s *session) read(ctx context.Context) error {
 		case wire.NegErr:
 			s.answered(msg.Sub, negAnswer{fault: errored(msg.Reason)})
 		case wire.Unreadable:
-			switch msg.Label {
-			case wire.LabelNegMsg, wire.LabelNegErr:
-				s.noticed(&compareFault{why: whyMalformed})
-			default:
-				s.unreadable(msg)
-			}
+			s.unreadable(msg)
 		case wire.AuthChallenge:
 			s.challenged(msg.Challenge)
 		case wire.OK:
@@ -160,6 +156,8 @@ func (s *session) unreadable(msg wire.Unreadable) {
 		s.fault(reasonTooBig)
 	case msg.Label == wire.LabelEvent, msg.Label == "":
 		s.fault(reasonShape)
+	case msg.Label == wire.LabelNegMsg, msg.Label == wire.LabelNegErr:
+		s.noticed(&compareFault{why: whyMalformed})
 	}
 }
 

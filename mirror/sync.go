@@ -121,6 +121,7 @@ func Sync(ctx context.Context, o SyncOptions, sink Sink) (SyncReport, error) {
 		m.missing = y.miss
 	}
 	y.began = m.now()
+	m.ledger.list([]string{addr}) // it notes what is given only in part
 	y.u = m.newUpstream(addr)
 	y.plan(m.now().Unix())
 	err = y.run(ctx)
@@ -160,7 +161,10 @@ func (y *syncer) plan(now int64) {
 // run connects, reads everything, and waits for all it started.
 func (y *syncer) run(ctx context.Context) error {
 	p := y.u.m.o.pace
-	o := wire.DialOptions{DialTimeout: p.dial, ReadLimit: y.u.m.o.MaxMessageBytes, PingEvery: p.idle, UserAgent: "dvmrelay", Dial: y.dial(p.dial)}
+	o := wire.DialOptions{
+		DialTimeout: p.dial, PingEvery: p.idle, UserAgent: "dvmrelay", Dial: y.dial(p.dial),
+		ReadLimit: y.u.m.o.MaxMessageBytes, SkipLimit: skipFactor * y.u.m.o.MaxMessageBytes, MessageTimeout: p.message,
+	}
 	y.u.learn(ctx, o)
 	c, err := wire.Dial(ctx, y.u.url, o)
 	if err != nil {
@@ -215,11 +219,12 @@ func (y *syncer) walk(ctx context.Context) error {
 		if why != "" {
 			y.leave(st.r, why)
 		}
+		y.leaveCuts(st.r.part.name)
 	}
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if len(y.report.Left) > 0 {
-		return fmt.Errorf("%w: the relay refused: %s", ErrIncomplete, y.report.Left[0].Why)
+		return fmt.Errorf("%w: part %s: %s", ErrIncomplete, y.report.Left[0].Part, y.report.Left[0].Why)
 	}
 	return nil
 }
@@ -262,6 +267,16 @@ func (y *syncer) leave(r *reach, why string) {
 	defer y.mu.Unlock()
 	for _, w := range windows {
 		y.report.Left = append(y.report.Left, SyncGap{r.part.name, w.Since, w.Until, why})
+	}
+}
+
+// leaveCuts notes the seconds of which the relay gave only part, however it was asked.
+func (y *syncer) leaveCuts(part string) {
+	cuts := y.u.m.ledger.cutsOf(y.u.url, part, maxCuts)
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for _, c := range cuts {
+		y.report.Left = append(y.report.Left, SyncGap{part, c.Since, c.Until, string(truncated)})
 	}
 }
 

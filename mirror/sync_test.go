@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,22 @@ func TestSync_EndsWithWhatIsLeft(t *testing.T) {
 				t.Errorf("error %v, left %v, want ErrIncomplete and both parts", err, rep.Left)
 			}
 		})
+	}
+}
+
+// A relay that gives only part of one second, however it is asked, leaves that second.
+func TestSync_ATruncatedSecondIsLeft(t *testing.T) {
+	g := newNegRig(t, 10)
+	g.relay.info, g.relay.maxLimit = `{}`, 50
+	at := g.now - 5000
+	for i := range 80 {
+		e := job(5300, at, nostr.Tag{"n", strconv.Itoa(i)})
+		e.ID = e.GetID()
+		g.relay.publish(e)
+	}
+	rep, err := g.sync(t.Context(), SyncOptions{Since: 1})
+	if want := []SyncGap{{"a", at, at, "truncated"}}; !errors.Is(err, ErrIncomplete) || !slices.Equal(rep.Left, want) {
+		t.Errorf("error %v, left %v, want ErrIncomplete and %v", err, rep.Left, want)
 	}
 }
 
