@@ -37,6 +37,7 @@ func newestFirst(a, b *stocked) int {
 type memRelay struct {
 	*httptest.Server
 	maxLimit int
+	paging   func() // called before a page of the past is given; nil = nothing is
 	serving  sync.WaitGroup
 
 	mu    sync.Mutex // guards below
@@ -179,6 +180,9 @@ func (c *memConn) frame(op byte, payload []byte) bool {
 // req registers before it reads, under one lock: nothing that is published falls between.
 func (c *memConn) req(sub string, filters []nostr.Filter) bool {
 	r := c.r
+	if r.paging != nil && filters[0].Until != nil {
+		r.paging()
+	}
 	var answers [][]*stocked
 	r.mu.Lock()
 	var all []picked
