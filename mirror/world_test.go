@@ -190,11 +190,17 @@ func mirrored() []int { return append(mirror.DefaultKinds(), 31990, 31989) }
 // mirrors runs a hasty mirror of these upstreams into the hub, with its ledger, until the test ends.
 func (h *hub) mirrors(all []*memRelay) (*mirror.Mirror, *mirror.Ledger) {
 	h.t.Helper()
-	ledger := mirror.NewLedger(h.store.Store, nil, nil)
-	o := mirror.Hasten(mirror.Options{Ledger: ledger})
+	var urls []string
 	for _, r := range all {
-		o.Upstreams = append(o.Upstreams, r.addr())
+		urls = append(urls, r.addr())
 	}
+	return h.mirrorsAt(urls...)
+}
+
+func (h *hub) mirrorsAt(urls ...string) (*mirror.Mirror, *mirror.Ledger) {
+	h.t.Helper()
+	ledger := mirror.NewLedger(h.store.Store, nil, nil)
+	o := mirror.Hasten(mirror.Options{Ledger: ledger, Upstreams: urls})
 	m := mirror.New(o, h.relay, h.store.Store)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
