@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -89,8 +90,10 @@ func mirrored(e *nostr.Event) bool {
 	switch e.Kind {
 	case 5128, 5129, 5666, 5969, 6666, 6969:
 		return false
-	case 7000, 31990:
+	case 7000:
 		return true
+	case 31990: // of other kinds it is of no use, unless its author is known by then
+		return slices.ContainsFunc(e.Tags, func(t nostr.Tag) bool { return len(t) > 1 && t[0] == "k" && len(t[1]) == 4 && t[1] >= "5000" && t[1] <= "7000" })
 	}
 	return e.Kind >= 5000 && e.Kind < 7000
 }
@@ -130,8 +133,8 @@ func mirrorStory(t *testing.T, up *foreign) {
 		t.Helper()
 		pollFor(t, 2*patience, what, func() error {
 			got := serves(t, h.ws(), want)
-			if len(got) != len(want) {
-				return fmt.Errorf("the hub has %d of %d events", len(got), len(want))
+			if i := slices.IndexFunc(want, func(e *nostr.Event) bool { return !got[e.ID] }); i >= 0 {
+				return fmt.Errorf("the hub has %d of %d events, and not %s", len(got), len(want), want[i])
 			}
 			return nil
 		})
@@ -146,8 +149,8 @@ func mirrorStory(t *testing.T, up *foreign) {
 	}
 	first := h.whole()
 	all("the past")
-	if n := len(want); first.Accepted != n || first.LagSeconds != 0 || len(first.Rejected) != 0 {
-		t.Errorf("upstream after the backfill: %+v, want %d accepted, none rejected, no lag", first, n)
+	if n := len(want); first.Accepted < n || first.LagSeconds != 0 {
+		t.Errorf("upstream after the backfill: %+v, want at least %d accepted, no lag", first, n)
 	}
 	more("live")
 	all("what is live")
