@@ -41,7 +41,7 @@ type person struct {
 // newWorld has people for about n events.
 func newWorld(seed uint64, n int, now int64) *world {
 	w := &world{seed: seed, now: now, crowd: now - 5*86_400}
-	for i := range max(5, n/250) {
+	for i := range max(5, n/100) {
 		w.providers = append(w.providers, w.person("provider", i))
 	}
 	for i := range max(20, n/20) {
@@ -108,7 +108,7 @@ func (w *world) announce(n int) []*stocked {
 	r, p := w.rng("announce", n), w.providers[n]
 	at := w.now - worldDays*86_400 + r.Int64N(86_400)
 	var out []*stocked
-	for v := range 1 + r.IntN(2) {
+	for v := range n % 3 { // a third has none that says what it does
 		d := "h" + strconv.Itoa(r.IntN(1000))
 		tags := nostr.Tags{{"d", d}, {"k", strconv.Itoa(jobKind(r))}, {"t", "dvm"}}
 		for version := range 1 + r.IntN(2) {
@@ -151,7 +151,7 @@ func (w *world) job(n int) []*stocked {
 	}
 	invoice := "lnbc" + strconv.Itoa(10+n) + "n1p" + strings.Repeat("q", 200)
 	switch x := r.Float64(); {
-	case x < 0.1: // nobody answers
+	case x < 0.1 && n >= len(w.providers): // nobody answers
 	case x < 0.2:
 		answer(provider, 7000, "no", nostr.Tag{"status", "error", "too busy"})
 	default:
