@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"sync"
 	"testing"
 
 	"dvmrelay/wire"
@@ -9,13 +10,24 @@ import (
 )
 
 // TestMirror_ARefusalByNoticeIsHeard: an upstream that bears 20 kinds in a filter and says so in a NOTICE, without ever
-// ending the subscription, is asked for fewer. A greeting refuses nothing.
+// ending the subscription, is asked for fewer, though other subscriptions are older and not answered yet. A greeting
+// refuses nothing.
 func TestMirror_ARefusalByNoticeIsHeard(t *testing.T) {
 	r := newFake(t)
 	events := past(r, 100)
+	fewer := make(chan struct{})
+	asked := sync.OnceFunc(func() { close(fewer) })
 	r.twist = func(sub string, f nostr.Filter, c *fakeConn) bool {
 		c.send(wire.AppendNotice(nil, "welcome here"))
-		if len(f.Kinds) <= 20 {
+		switch n := len(f.Kinds); {
+		case n == 1 && f.Until == nil:
+			go func() {
+				<-fewer
+				c.send(wire.AppendEOSE(nil, sub, ""))
+			}()
+			return true
+		case n <= 20:
+			asked()
 			return false
 		}
 		c.send(wire.AppendNotice(nil, `invalid: must be less than or equal to 20 kinds at "[2].kinds"`))
