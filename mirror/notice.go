@@ -12,10 +12,10 @@ func refusals() []string {
 	return []string{"invalid", "error", "bad ", "too ", "limit", "must ", "could not", "cannot", "unsupported", "restricted", "auth-required", "blocked", "failed"}
 }
 
-// noticed takes a NOTICE for the refusal that it probably is: some relays have no other answer to a REQ that they do not like,
+// disliked takes a NOTICE for the refusal that it probably is: some relays have no other answer to a REQ that they do not like,
 // and never end it. It is not said which was meant; most complain of size, and name what is too long. It is called by the reader
 // alone.
-func (s *session) noticed(text string) {
+func (s *session) disliked(text string) {
 	text = strings.ToLower(text[:min(len(text), 200)])
 	says := false
 	for _, word := range refusals() {
@@ -41,6 +41,9 @@ func (s *session) unanswered(size func(nostr.Filter) int) (found *sub) {
 	defer s.mu.Unlock()
 	longest, first := 0, 0
 	for id, b := range s.subs {
+		if b.talk != nil {
+			return nil // NIP-77 is what is refused most often in this way
+		}
 		n, err := strconv.Atoi(id)
 		if err != nil || b.over || b.past || b.came {
 			continue
