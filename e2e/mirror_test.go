@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,7 +94,9 @@ func mirrored(e *nostr.Event) bool {
 	case 7000:
 		return true
 	case 31990: // of other kinds it is of no use, unless its author is known by then
-		return slices.ContainsFunc(e.Tags, func(t nostr.Tag) bool { return len(t) > 1 && t[0] == "k" && len(t[1]) == 4 && t[1] >= "5000" && t[1] <= "7000" })
+		return slices.ContainsFunc(e.Tags, func(t nostr.Tag) bool {
+			return len(t) > 1 && t[0] == "k" && len(t[1]) == 4 && t[1] >= "5000" && t[1] <= "7000"
+		})
 	}
 	return e.Kind >= 5000 && e.Kind < 7000
 }
@@ -181,8 +184,44 @@ func mirrorStory(t *testing.T, up *foreign) {
 	more("when the upstream is back")
 	last := h.whole()
 	all("what came when the upstream was back")
+	synced(t, up, want)
 	if last.Connects < 2 {
 		t.Errorf("upstream after its own restart: %+v, want another connection", last)
+	}
+}
+
+// synced reads the relay into an empty data directory with one command, then once more, which brings nothing new.
+func synced(t *testing.T, up *foreign, want []*nostr.Event) {
+	t.Helper()
+	other := newHub(t)
+	said := ""
+	read := func() (r struct {
+		Done     bool `json:"done"`
+		Stored   int  `json:"stored"`
+		NotGiven int  `json:"not_given"`
+		Compared int  `json:"compared"`
+	}) {
+		t.Helper()
+		lines := strings.Split(strings.TrimSpace(string(other.verb("sync", "--json", "--since", "1", up.ws()))), "\n")
+		said = lines[len(lines)-1]
+		if err := json.Unmarshal([]byte(said), &r); err != nil || !r.Done || r.NotGiven != 0 {
+			t.Errorf("sync: %+v, %v, of\n%s", r, err, said)
+		}
+		return r
+	}
+	if r := read(); r.Stored < len(want) {
+		t.Errorf("sync: %+v, want at least %d stored", r, len(want))
+	}
+	r := read()
+	if r.Stored != 0 {
+		t.Errorf("a second sync: %+v, want nothing stored", r)
+	}
+	if up.nip77 != (r.Compared > 0) {
+		t.Errorf("a second sync: %+v, want windows to be compared by NIP-77: %v; it says\n%s", r, up.nip77, said)
+	}
+	other.start()
+	if got := serves(t, other.ws(), want); len(got) != len(want) {
+		t.Errorf("after a sync the hub has %d of %d events", len(got), len(want))
 	}
 }
 

@@ -19,6 +19,8 @@ type foreign struct {
 	argv []string
 	dir  string // where it runs
 
+	nip77 bool
+
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  *logBuffer
@@ -27,7 +29,9 @@ type foreign struct {
 // plainRelay is khatru over badger; with nip77 it serves that too.
 func plainRelay(t *testing.T, nip77 bool) *foreign {
 	addr := freeAddr(t)
-	return newForeign(t, addr, ".", plainBinary, "-listen", addr, "-data", filepath.Join(t.TempDir(), "plain"), fmt.Sprintf("-negentropy=%t", nip77))
+	f := newForeign(t, addr, ".", plainBinary, "-listen", addr, "-data", filepath.Join(t.TempDir(), "plain"), fmt.Sprintf("-negentropy=%t", nip77))
+	f.nip77 = nip77
+	return f
 }
 
 // npmRelay is @nostr-relay/core.

@@ -2,6 +2,7 @@ package mirror_test
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"dvmrelay/mirror"
+	"dvmrelay/nip90"
 	"dvmrelay/store"
 
 	"github.com/google/go-cmp/cmp"
@@ -210,7 +212,7 @@ func (h *hub) mirrors(all []*memRelay) (*mirror.Mirror, *mirror.Ledger) {
 func (h *hub) mirrorsAt(urls ...string) (*mirror.Mirror, *mirror.Ledger) {
 	h.t.Helper()
 	ledger := mirror.NewLedger(h.store.Store, nil, nil)
-	o := mirror.Hasten(mirror.Options{Ledger: ledger, Upstreams: urls})
+	o := mirror.Hasten(mirror.Options{Ledger: ledger, Upstreams: urls, Holdings: stock{h.store.Store}})
 	m := mirror.New(o, h.relay, h.store.Store)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -227,6 +229,21 @@ func (h *hub) mirrorsAt(urls ...string) (*mirror.Mirror, *mirror.Ledger) {
 	})
 	return m, ledger
 }
+
+// stock tells a mirror what a hub has.
+type stock struct{ store *store.Store }
+
+func (s stock) Items(ctx context.Context, f nostr.Filter) iter.Seq2[mirror.Item, error] {
+	return func(yield func(mirror.Item, error) bool) {
+		for item, err := range s.store.Items(ctx, f) {
+			if !yield(mirror.Item{CreatedAt: item.CreatedAt, ID: item.ID}, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s stock) Known(ids []nip90.ID) ([]bool, error) { return s.store.AllKnown(ids) }
 
 // whole says that every upstream is heard and its past read.
 func whole(m *mirror.Mirror) bool {
