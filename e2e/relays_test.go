@@ -19,18 +19,20 @@ type foreign struct {
 	argv []string
 	dir  string // where it runs
 
-	nip77 bool
+	nip77 bool // it can be compared with
 
 	cmd  *exec.Cmd
 	done chan struct{}
 	log  *logBuffer
 }
 
-// plainRelay is khatru over badger; with nip77 it serves that too.
-func plainRelay(t *testing.T, nip77 bool) *foreign {
+// plainRelay is khatru over badger. It gives so many events for a filter; 0 = 1,000, and no bound on what it compares by
+// NIP-77, which has the other bound otherwise.
+func plainRelay(t *testing.T, nip77 bool, maxLimit int) *foreign {
 	addr := freeAddr(t)
-	f := newForeign(t, addr, ".", plainBinary, "-listen", addr, "-data", filepath.Join(t.TempDir(), "plain"), fmt.Sprintf("-negentropy=%t", nip77))
-	f.nip77 = nip77
+	f := newForeign(t, addr, ".", plainBinary, "-listen", addr, "-data", filepath.Join(t.TempDir(), "plain"),
+		fmt.Sprintf("-negentropy=%t", nip77), fmt.Sprintf("-max-limit=%d", maxLimit))
+	f.nip77 = nip77 && maxLimit == 0
 	return f
 }
 

@@ -15,7 +15,7 @@ import (
 func main() {
 	dir := flag.String("data", "plainrelay-data", "directory of the events")
 	listen := flag.String("listen", "127.0.0.1:3336", "address")
-	most := flag.Int("max-limit", 500, "events given for one filter")
+	most := flag.Int("max-limit", 0, "events given for one filter, by NIP-77 too; 0 = 1,000, and as many as there are by NIP-77")
 	negentropy := flag.Bool("negentropy", false, "serve NIP-77")
 	flag.Parse()
 	if err := run(*dir, *listen, *most, *negentropy); err != nil {
@@ -27,7 +27,7 @@ func run(dir, listen string, most int, negentropy bool) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	db := &badger.BadgerBackend{Path: dir, MaxLimit: most, MaxLimitNegentropy: 1_000_000}
+	db := &badger.BadgerBackend{Path: dir, MaxLimit: most}
 	if err := db.Init(); err != nil {
 		return err
 	}
