@@ -21,8 +21,8 @@ import (
 // patience is how long anything here may take; a busy machine is slow, a broken relay is for ever.
 const patience = 30 * time.Second
 
-// relayBinary is the path of the dvmrelay that TestMain built; nothing else writes it.
-var relayBinary string
+// relayBinary is the path of the dvmrelay that TestMain built, plainBinary that of ./plainrelay; nothing else writes them.
+var relayBinary, plainBinary string
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -44,12 +44,15 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	relayBinary = filepath.Join(dir, "dvmrelay")
-	build := exec.Command("go", "build", "-o", relayBinary, "./cmd/dvmrelay")
-	build.Dir = ".."
-	build.Stderr, build.Stdout = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build dvmrelay:", err)
-		return 1
+	plainBinary = filepath.Join(dir, "plainrelay")
+	for _, b := range []struct{ where, binary, from string }{{"..", relayBinary, "./cmd/dvmrelay"}, {".", plainBinary, "./plainrelay"}} {
+		build := exec.Command("go", "build", "-o", b.binary, b.from)
+		build.Dir = b.where
+		build.Stderr, build.Stdout = os.Stderr, os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n", b.from, err)
+			return 1
+		}
 	}
 	return m.Run()
 }
@@ -203,6 +206,11 @@ func freeAddr(t *testing.T) string {
 
 // poll calls f until it returns nil.
 func poll(t *testing.T, what string, f func() error) {
+	t.Helper()
+	pollFor(t, patience, what, f)
+}
+
+func pollFor(t *testing.T, patience time.Duration, what string, f func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

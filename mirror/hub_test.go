@@ -27,14 +27,15 @@ import (
 
 // hub is a whole relay on a port of its own.
 type hub struct {
-	t     *testing.T
+	t     testing.TB
 	store *storetest.Running
 	index *index.Index
 	relay *relay.Relay
 	addr  string
 }
 
-func newHub(t *testing.T) *hub {
+// newHub opens one; change may alter the options of its store.
+func newHub(t testing.TB, change ...func(*store.Options)) *hub {
 	t.Helper()
 	h := &hub{t: t, index: index.New(index.Options{KeepCustomer: true})}
 	var rl atomic.Pointer[relay.Relay]
@@ -43,6 +44,9 @@ func newHub(t *testing.T) *hub {
 		o.Indexer = h.index
 		o.Admit = func(txn store.Txn, p *nip90.Parsed) error { return set.Admit(h.index.Known(txn), p) }
 		o.Committed = func(version uint64, cs []store.Commit) { rl.Load().Committed(version, cs) }
+		for _, c := range change {
+			c(o)
+		}
 	}))
 	var err error
 	set, err = policies.New(policies.DefaultOptions(), policies.Deps{Standing: policies.View(func() (policies.Known, func()) {
@@ -166,7 +170,7 @@ func (h *hub) until(what string, ok func() bool) {
 	}
 }
 
-func signed(t *testing.T, kind int, tags ...nostr.Tag) (*nostr.Event, []byte) {
+func signed(t testing.TB, kind int, tags ...nostr.Tag) (*nostr.Event, []byte) {
 	t.Helper()
 	evt := &nostr.Event{Kind: kind, CreatedAt: nostr.Now(), Tags: tags}
 	if err := evt.Sign(nostr.GeneratePrivateKey()); err != nil {

@@ -207,7 +207,7 @@ func (st *stand) request(ctx context.Context, f, wanted nostr.Filter) (*page, er
 			}
 			return pg, ctx.Err()
 		case <-b.closed:
-			// forgetting it cannot fail: nothing is sent for a subscription that the upstream has closed
+			// it is forgotten in any case; what cannot be sent ends the connection, as the next page finds
 			_ = st.s.drop(ctx, b)
 			pg.pending.Wait()
 			return nil, &errRefusedPage{b.reason}

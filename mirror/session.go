@@ -62,6 +62,8 @@ type sub struct {
 	reason string
 	over   bool // the reader's own: EOSE of a page or CLOSED was seen
 	past   bool // the reader's own: EOSE was seen
+	came   bool // the reader's own: an event was seen
+	kept   bool // set before closed is: the upstream may still hold it
 }
 
 func newSession(u *upstream, c *wire.Client) *session {
@@ -143,6 +145,7 @@ func (s *session) read(ctx context.Context) error {
 		case wire.Notice:
 			s.noticed(nil)
 			s.complains(ctx, msg.Text)
+			s.disliked(msg.Text)
 			s.u.m.log.Debug("upstream says", "upstream", s.u.url, "notice", msg.Text[:min(len(msg.Text), 200)])
 		default:
 		}
@@ -195,10 +198,12 @@ func (s *session) drop(ctx context.Context, b *sub) error {
 	s.mu.Unlock()
 	select {
 	case <-b.closed:
-		return nil
+		if !b.kept {
+			return nil
+		}
 	default:
-		return s.c.Unsubscribe(ctx, b.id)
 	}
+	return s.c.Unsubscribe(ctx, b.id)
 }
 
 // late says whether an unknown subscription id was ours, and what it brings is merely late.
@@ -222,6 +227,7 @@ func (s *session) event(ctx context.Context, msg wire.EventMsg) error {
 		}
 		return nil
 	}
+	b.came = true
 	if !b.filters.Match(msg.Event) {
 		s.fault(reasonUnasked)
 		return nil

@@ -60,7 +60,8 @@ type killable struct {
 	dead bool
 }
 
-func startHub(t *testing.T, dir string) *killable {
+// startHub starts one over a data directory; env adds to its environment.
+func startHub(t *testing.T, dir string, env ...string) *killable {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +72,8 @@ func startHub(t *testing.T, dir string) *killable {
 		t.Fatal(err)
 	}
 	p.cmd = exec.Command("dvmrelay", "serve", "--data-dir", dir, "--listen", p.addr)
-	p.cmd.Env = append(p.cmd.Environ(), "DVMRELAY_MIRROR_UPSTREAMS=", "DVMRELAY_OPS_LISTEN=")
+	p.cmd.Env = append(p.cmd.Environ(), "DVMRELAY_MIRROR_UPSTREAMS=", "DVMRELAY_OPS_LISTEN=", noRaceSleep)
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
