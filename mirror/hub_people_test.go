@@ -99,7 +99,7 @@ func (h *hub) holds(evt *nostr.Event) bool {
 	return false
 }
 
-func mustID(t *testing.T, id string) nip90.ID {
+func mustID(t testing.TB, id string) nip90.ID {
 	t.Helper()
 	ref, err := nip90.ParseReference(id)
 	if err != nil {

@@ -288,13 +288,14 @@ func (l *listener) submit(ctx context.Context, msg wire.EventMsg) error {
 	}
 	p.Source = l.url
 	v := m.sink.Submit(ctx, p)
-	l.f.count(v)
-	switch v.Outcome {
-	case Stored, Duplicate:
+	if v.Outcome == Stored || v.Outcome == Duplicate {
 		l.brought.Store(true)
-		if m.o.Seen != nil {
-			m.o.Seen(p.ID, l.url)
-		}
+	}
+	l.f.count(v)
+	if m.o.Seen != nil && v.Outcome != Refused && v.Outcome != Failed {
+		m.o.Seen(p.ID, l.url)
+	}
+	switch v.Outcome {
 	case Refused:
 		if !strings.HasPrefix(v.Reason, "restricted") { // what it names may come yet
 			return l.struck()
@@ -303,7 +304,7 @@ func (l *listener) submit(ctx context.Context, msg wire.EventMsg) error {
 		if ctx.Err() == nil {
 			return errors.Join(errNotTaken, v.Err)
 		}
-	case Ignored:
+	case Stored, Duplicate, Ignored:
 	}
 	return nil
 }
