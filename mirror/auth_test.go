@@ -97,7 +97,7 @@ func TestAuth_Granted(t *testing.T) {
 			if age := time.Now().Unix() - int64(e.CreatedAt); age < 0 || age > 60 {
 				t.Errorf("answer was made %d s ago, want now", age)
 			}
-			if relay, challenge := e.Tags.GetFirst([]string{"relay", ""}), e.Tags.GetFirst([]string{"challenge", ""}); relay.Value() != d.addr() || challenge.Value() != "challenge" {
+			if e.Tags.FindWithValue("relay", d.addr()) == nil || e.Tags.FindWithValue("challenge", "challenge") == nil {
 				t.Errorf("tags = %v, want the address as dialled and the challenge", e.Tags)
 			}
 			if st := m.Upstreams()[0]; st.Connects != 1 || st.Reason != "" || st.Strikes != 0 {

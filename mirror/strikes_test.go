@@ -46,12 +46,12 @@ func TestStrikes_PausesDoubleToSixHours(t *testing.T) {
 	var s strikes
 	at := time.Unix(epoch, 0)
 	p := pace{temper: temper{}.orDefault()}
-	for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 360, 360} {
+	for _, want := range []int{10, 20, 40, 80, 160, 320, 360, 360} {
 		for range 1000 {
 			s.add(at, 0)
 		}
 		got := s.sentence(at, p)
-		if got == nil || got.Length != want*time.Minute {
+		if got == nil || int(got.Length.Minutes()) != want {
 			t.Fatalf("got %+v, want %d minutes", got, want)
 		}
 		s.clear()
