@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"dvmrelay/wire"
@@ -121,15 +122,37 @@ func (c *Client) do(ctx context.Context, method, target string, body io.Reader) 
 
 // Import implements Verbs.
 func (c *Client) Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error) {
+	return c.ImportFrom(ctx, ImportSource{In: in}, progress)
+}
+
+// ImportFrom implements Verbs.
+func (c *Client) ImportFrom(ctx context.Context, src ImportSource, progress func(ImportReport)) (ImportReport, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body, hangUp := interruptible(ctx, in)
+	body, hangUp := interruptible(ctx, src.In)
 	defer hangUp()
-	resp, err := c.do(ctx, http.MethodPost, pathImport, body) //nolint:bodyclose // follow closes it
+	query := url.Values{"file": {src.File}, "from": {strconv.FormatInt(src.From, 10)}}
+	resp, err := c.do(ctx, http.MethodPost, pathImport+"?"+query.Encode(), body) //nolint:bodyclose // follow closes it
 	if err != nil {
 		return ImportReport{}, err
 	}
 	return follow(ctx, "import", resp, progress)
+}
+
+// Imported implements Verbs.
+func (c *Client) Imported(ctx context.Context, file string) (ImportMark, bool, error) {
+	raw, err := c.get(ctx, pathImport, url.Values{"file": {file}})
+	if errors.Is(err, ErrNotFound) {
+		return ImportMark{}, false, nil
+	}
+	if err != nil {
+		return ImportMark{}, false, err
+	}
+	var m ImportMark
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return ImportMark{}, false, fmt.Errorf("read answer of the running relay: %w", err)
+	}
+	return m, true, nil
 }
 
 // Export implements Verbs.

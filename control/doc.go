@@ -23,13 +23,17 @@ type Verbs interface {
 	Handlers(ctx context.Context, query url.Values) (json.RawMessage, error)
 	// Stats counts; query holds the parameters of /api/v1/stats. ErrUsage.
 	Stats(ctx context.Context, query url.Values) (json.RawMessage, error)
-	// Import reads events as JSON lines, plain or gzip. progress may be nil; it hears of the import now and then, and is
+	// Import reads events as JSON lines or as a JSON array, plain or gzip. progress may be nil; it hears of the import now and then, and is
 	// never called concurrently. Import ends with ctx even while a read of in is under way; that read then ends in its
 	// own time, and what it brings is lost.
 	Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error)
 	// Sync reads the past of another relay, once. progress is as with Import. The report holds what was found also when there
 	// is an error. ErrUsage.
 	Sync(ctx context.Context, r SyncRequest, progress func(mirror.SyncReport)) (mirror.SyncReport, error)
+	// ImportFrom is Import of a source that can be taken up where it was left. ErrUsage when From is no such place.
+	ImportFrom(ctx context.Context, src ImportSource, progress func(ImportReport)) (ImportReport, error)
+	// Imported is how far the file with this fingerprint was imported; false when that is not known here.
+	Imported(ctx context.Context, file string) (ImportMark, bool, error)
 	// Export writes the events that match, as JSON lines, oldest first. Limit takes the newest. ErrUsage.
 	Export(ctx context.Context, f nostr.Filter, out io.Writer) error
 	// Reindex makes the facts of what still has a body anew and folds all of them again. progress is as with Import. A
@@ -50,13 +54,15 @@ var (
 
 // ImportReport says what became of the lines of an import.
 type ImportReport struct {
-	Read      uint64            `json:"read"` // lines that are not empty
+	Read      uint64            `json:"read"` // events, and what stood in the place of one
 	Stored    uint64            `json:"stored"`
 	Duplicate uint64            `json:"duplicate"`
 	Stale     uint64            `json:"stale"`     // a newer version is here
 	Deleted   uint64            `json:"deleted"`   // by its author, before it came
 	FactOnly  uint64            `json:"fact_only"` // expired: counted, never served
 	Rejected  map[string]uint64 `json:"rejected"`  // by reason
+	Resumed   uint64            `json:"resumed"`   // of Read, by the import that was taken up; the other counts hold them, too
+	Bytes     int64             `json:"bytes"`     // of plain text that were read, also by that import
 }
 
 // RejectedTotal is the sum over all reasons.

@@ -1,40 +1,43 @@
 package control
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"dvmrelay/mirror"
 	"dvmrelay/nip90"
-	"dvmrelay/wire"
 
 	"golang.org/x/sync/errgroup"
 )
 
 const (
-	maxLineBytes   = 2 << 20
-	importSlots    = 64       // events on their way to disk at once
-	maxHeldEvents  = 10_000   // events that name nothing known, asked after again at the end
-	maxHeldBytes   = 64 << 20 // of such events
-	progressEvery  = time.Second
-	reasonLine     = "unreadable"
-	reasonTooLong  = "line-too-long"
-	reasonUnknown  = "other"
-	reasonAwaiting = "restricted" // the prefix of "names nothing known here": a later line may change that
+	maxLineBytes    = 2 << 20
+	importSlots     = 64       // events on their way to disk at once
+	maxHeldEvents   = 10_000   // events that name nothing known, asked after again at the end
+	maxHeldBytes    = 64 << 20 // of such events
+	maxMarkedEvents = 500      // of such events, written down with a mark
+	maxMarkedBytes  = 512 << 10
+	progressEvery   = time.Second
+	reasonLine      = "unreadable"
+	reasonTooLong   = "line-too-long"
+	reasonUnknown   = "other"
+	reasonAwaiting  = "restricted" // the prefix of "names nothing known here": a later line may change that
 )
 
 // importer is one import under way.
 type importer struct {
-	submit func(context.Context, *nip90.Parsed) mirror.Verdict
-	now    func() time.Time
+	submit   func(context.Context, *nip90.Parsed) mirror.Verdict
+	now      func() time.Time
+	remember func(context.Context, ImportMark, []heldLine) error // nil = nothing is remembered
+	from     ImportMark                                          // where it is taken up
 
 	mu     sync.Mutex // guards below
 	report ImportReport
@@ -49,43 +52,48 @@ type heldLine struct {
 	waits bool
 }
 
+// MarshalJSON writes it down with a mark.
+func (h heldLine) MarshalJSON() ([]byte, error) { return json.Marshal([]any{string(h.line), h.waits}) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (h *heldLine) UnmarshalJSON(b []byte) error {
+	var line string
+	if err := json.Unmarshal(b, &[]any{&line, &h.waits}); err != nil {
+		return fmt.Errorf("read line of an import: %w", err)
+	}
+	h.line = []byte(line)
+	return nil
+}
+
 // fresh is a line as it is first read.
 func fresh(line []byte) heldLine { return heldLine{line: line} }
 
-// run reads every line. Events are submitted in the order of the file but decided side by side, so that many share one
-// write to disk; those that name nothing known are tried again when the rest is in.
+// run reads every event. They are submitted in the order of the file but decided side by side, so that many share one
+// write to disk; those that name nothing known are tried again when the rest is in. Once in progressEvery it
+// lets all that is on its way arrive, and remembers how far it came.
 func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error) {
-	im.report.Rejected, im.waits = map[string]uint64{}, map[nip90.ID]bool{}
-	lines, err := openLines(in)
+	im.report = im.from.Report
+	im.report.Resumed = im.report.Read
+	im.report.Rejected = maps.Clone(im.report.Rejected)
+	if im.report.Rejected == nil {
+		im.report.Rejected = map[string]uint64{}
+	}
+	im.waits = map[nip90.ID]bool{}
+	for _, line := range im.from.held {
+		im.keep(line)
+	}
+	src, err := openElements(in, im.from.Form, im.from.Offset)
 	if err != nil {
 		return im.snapshot(), err
 	}
-	last := im.now()
-	err = im.each(ctx, func(yield func(heldLine) bool) error {
-		for {
-			line, tooLong, err := readLine(lines)
-			if err != nil {
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				return fmt.Errorf("read line %d: %w", im.snapshot().Read+1, err)
-			}
-			if tooLong {
-				im.reject(reasonTooLong, true)
-				continue
-			}
-			if line = bytes.TrimSpace(line); len(line) == 0 {
-				continue
-			}
-			if !yield(fresh(bytes.Clone(line))) {
-				return nil
-			}
-			if now := im.now(); progress != nil && now.Sub(last) >= progressEvery {
-				last = now
-				progress(im.snapshot())
-			}
+	for ended := false; !ended && err == nil; {
+		if ended, err = im.stretch(ctx, src); err == nil {
+			err = im.mark(ctx, src, false)
 		}
-	}, true)
+		if progress != nil && !ended {
+			progress(im.snapshot())
+		}
+	}
 	for err == nil {
 		held := im.takeHeld()
 		before := im.snapshot()
@@ -111,7 +119,59 @@ func (im *importer) run(ctx context.Context, in io.Reader, progress func(ImportR
 			im.reject(reasonAwaiting, false)
 		}
 	}
+	if err == nil {
+		err = im.mark(ctx, src, true)
+	}
 	return im.snapshot(), err
+}
+
+// stretch imports for about progressEvery, and says whether that was the end of the input.
+func (im *importer) stretch(ctx context.Context, src *elements) (ended bool, err error) {
+	began := im.now()
+	err = im.each(ctx, func(yield func(heldLine) bool) error {
+		for {
+			element, fault, err := src.next()
+			switch {
+			case errors.Is(err, io.EOF):
+				ended = true
+				return nil
+			case err != nil:
+				return fmt.Errorf("read event %d: %w", im.snapshot().Read+1, err)
+			case fault != "":
+				im.reject(fault, true)
+			case !yield(fresh(bytes.Clone(element))):
+				return nil
+			}
+			if im.now().Sub(began) >= progressEvery {
+				return nil
+			}
+		}
+	}, true)
+	return ended, err
+}
+
+// mark remembers how far all is on disk, and what is to be asked after again. While that is too much to be remembered, it
+// remembers nothing: what is read again then is merely here already.
+func (im *importer) mark(ctx context.Context, src *elements, done bool) error {
+	im.mu.Lock()
+	im.report.Bytes = src.read
+	held, heldBytes := slices.Clone(im.held), im.bytes
+	im.mu.Unlock()
+	if im.remember == nil || !src.settled() || len(held) > maxMarkedEvents || heldBytes > maxMarkedBytes {
+		return nil
+	}
+	return im.remember(ctx, ImportMark{File: im.from.File, Offset: src.read, Form: src.form, Done: done, At: im.now().Unix(), Report: im.snapshot()}, held)
+}
+
+// keep takes up a line that an earlier import held.
+func (im *importer) keep(line heldLine) {
+	im.held = append(im.held, line)
+	im.bytes += len(line.line)
+	if evt, _, err := parseEvent(line.line); err == nil && line.waits {
+		if id, ok := nip90.ParseID(evt.ID); ok {
+			im.waits[id] = true
+		}
+	}
 }
 
 // each submits every line that source yields, a bounded number at once.
@@ -134,7 +194,7 @@ func (im *importer) each(ctx context.Context, source func(yield func(heldLine) b
 }
 
 func (im *importer) line(ctx context.Context, line heldLine) error {
-	evt, raw, err := wire.ParseEvent(line.line, wire.Limits{})
+	evt, raw, err := parseEvent(line.line)
 	if err != nil {
 		im.reject(reasonLine, false)
 		return nil
@@ -251,47 +311,5 @@ func interruptible(ctx context.Context, in io.Reader) (r io.Reader, hangUp func(
 	return out, func() {
 		stop()
 		quit()
-	}
-}
-
-// openLines looks whether the input is gzip.
-func openLines(in io.Reader) (*bufio.Reader, error) {
-	br := bufio.NewReaderSize(in, 64<<10)
-	head, err := br.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read import: %w", err)
-	}
-	if len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b {
-		return br, nil
-	}
-	zr, err := gzip.NewReader(br)
-	if err != nil {
-		return nil, fmt.Errorf("read gzip: %w", err)
-	}
-	return bufio.NewReaderSize(zr, 64<<10), nil
-}
-
-// readLine reads a line of at most maxLineBytes; a longer one is skipped. The line is valid until the next call.
-func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		if !tooLong {
-			if len(line) == 0 && err == nil {
-				return part, false, nil
-			}
-			line = append(line, part...)
-			if len(line) > maxLineBytes {
-				line, tooLong = nil, true
-			}
-		}
-		switch {
-		case err == nil:
-			return line, tooLong, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && (len(line) > 0 || tooLong):
-			return line, tooLong, nil
-		default:
-			return nil, false, err
-		}
 	}
 }

@@ -63,7 +63,7 @@ func TestImport_WhatWaitedIsCountedAsStored(t *testing.T) {
 	lines = append(lines, lines[0], string(job.Raw))
 	report, err := local.Import(context.Background(), strings.NewReader(strings.Join(lines, "\n")), nil)
 	want := ImportReport{
-		Read: uint64(len(lines)), Stored: 13, Duplicate: 1, FactOnly: 1,
+		Read: uint64(len(lines)), Stored: 13, Duplicate: 1, FactOnly: 1, Bytes: int64(len(strings.Join(lines, "\n"))),
 		Rejected: map[string]uint64{mirror.ReasonWaiting: 1, "restricted": 1},
 	}
 	if d := cmp.Diff(want, report); d != "" || err != nil {

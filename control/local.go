@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"sync"
 	"time"
 
 	"dvmrelay/index"
@@ -29,6 +30,8 @@ type Local struct {
 	Mirror func() mirror.Options
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
+
+	marking sync.Mutex // held while what is remembered of imports is rewritten
 
 	page int // events per query of an export; 0 = exportPage
 }
@@ -116,13 +119,28 @@ func (l *Local) Stats(_ context.Context, query url.Values) (json.RawMessage, err
 
 // Import implements Verbs.
 func (l *Local) Import(ctx context.Context, in io.Reader, progress func(ImportReport)) (ImportReport, error) {
+	return l.ImportFrom(ctx, ImportSource{In: in}, progress)
+}
+
+// ImportFrom implements Verbs.
+func (l *Local) ImportFrom(ctx context.Context, src ImportSource, progress func(ImportReport)) (ImportReport, error) {
 	if l.Submit == nil {
 		return ImportReport{}, errors.New("import: nothing takes events here")
 	}
-	lines, hangUp := interruptible(ctx, in)
-	defer hangUp()
 	im := &importer{submit: l.Submit, now: l.now}
-	return im.run(ctx, lines, progress)
+	if src.File != "" {
+		im.from.File, im.remember = src.File, l.remember
+	}
+	if src.From != 0 {
+		mark, err := l.resumed(ctx, &src)
+		if err != nil {
+			return ImportReport{}, err
+		}
+		im.from = mark
+	}
+	in, hangUp := interruptible(ctx, src.In)
+	defer hangUp()
+	return im.run(ctx, in, progress)
 }
 
 // Export implements Verbs.

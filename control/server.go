@@ -57,6 +57,16 @@ func New(v Verbs, version string, log *slog.Logger) http.Handler {
 	}))
 	mux.HandleFunc("GET "+pathHandlers, s.view(v.Handlers))
 	mux.HandleFunc("GET "+pathStats, s.view(v.Stats))
+	mux.HandleFunc("GET "+pathImport, s.view(func(ctx context.Context, q url.Values) (json.RawMessage, error) {
+		m, ok, err := v.Imported(ctx, q.Get("file"))
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: that file was not imported here", ErrNotFound)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(m)
+	}))
 	mux.HandleFunc("POST "+pathImport, s.importEvents)
 	mux.HandleFunc("POST "+pathExport, s.export)
 	mux.HandleFunc("POST "+pathReindex, s.reindex)

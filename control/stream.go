@@ -76,6 +76,12 @@ func follow[R any](ctx context.Context, verb string, resp *http.Response, progre
 
 // importEvents answers while it still reads, so that a command can show progress.
 func (s *server) importEvents(w http.ResponseWriter, r *http.Request) {
+	q := params{query: r.URL.Query()}
+	src := ImportSource{In: r.Body, File: q.query.Get("file"), From: q.number("from", 0, 1<<62)}
+	if q.err != nil {
+		s.refuse(w, q.err)
+		return
+	}
 	rc := http.NewResponseController(w)
 	if err := rc.EnableFullDuplex(); err != nil {
 		s.refuse(w, err)
@@ -87,7 +93,7 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the command has left
 	}
-	report, err := s.verbs.Import(ctx, r.Body, func(rep ImportReport) {
+	report, err := s.verbs.ImportFrom(ctx, src, func(rep ImportReport) {
 		if err := t.progress(rep); err != nil {
 			cancel(err)
 		}

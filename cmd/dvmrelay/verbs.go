@@ -3,13 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"time"
 
 	"dvmrelay/control"
 	"dvmrelay/store"
@@ -99,51 +96,6 @@ func verbError(err error) error {
 		return &coded{exitUsage, err}
 	}
 	return err
-}
-
-// importCmd is `import`.
-type importCmd struct {
-	File string `arg:"" optional:"" help:"JSONL, plain or gzip; - or nothing is standard input." default:"-"`
-	JSON bool   `name:"json" help:"Print the report as JSON."`
-}
-
-// Run imports events. Lines that are refused are counted, not fatal.
-func (c *importCmd) Run(k *call) error {
-	in, err := k.open(c.File)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	var told time.Time
-	progress := func(r control.ImportReport) {
-		if isTerminal(k.std.err) && time.Since(told) > time.Second {
-			told = time.Now()
-			fmt.Fprintf(k.std.err, "\r%d read, %d stored", r.Read, r.Stored)
-		}
-	}
-	return k.withVerbs(writes, func(ctx context.Context, v control.Verbs) error {
-		report, err := v.Import(ctx, in, progress)
-		if !told.IsZero() {
-			fmt.Fprintln(k.std.err)
-		}
-		if c.JSON {
-			err = errors.Join(err, json.NewEncoder(k.std.out).Encode(report))
-		} else {
-			printImport(k.std.out, report)
-		}
-		return err
-	})
-}
-
-func (c *call) open(file string) (io.ReadCloser, error) {
-	if file == "-" {
-		return io.NopCloser(c.std.in), nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("open import: %w", err)
-	}
-	return f, nil
 }
 
 // exportCmd is `export`.
