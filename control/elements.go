@@ -61,30 +61,26 @@ func (e *elements) look() error {
 		}
 	}
 	e.form = formLines
-	for n := 1; n <= e.in.Size(); n++ {
-		head, err := e.in.Peek(n)
+	for n, begun := 1, false; n <= e.in.Size(); n++ {
+		head, err := e.in.Peek(n) // no more than is needed: somebody may be typing it
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return fmt.Errorf("read import: %w", err)
 		}
-		switch text := bytes.TrimLeft(head, " \t\r\n"); {
-		case len(text) == 0:
-		case text[0] == '[':
+		switch c := head[n-1]; {
+		case c == '\n' && begun:
+			e.form = formLoose
+			return nil
+		case blank(c):
+		case c == '{' && !begun:
+			begun = true
+		case c == '[' && !begun:
 			e.form = formArray
 			return nil
-		case text[0] != '{':
-			return nil
 		default:
-			last := head[n-1]
-			if last == '\n' {
-				e.form = formLoose
-				return nil
-			}
-			if len(text) > 1 && last != ' ' && last != '\t' && last != '\r' {
-				return nil
-			}
+			return nil
 		}
 	}
 	return nil
