@@ -289,12 +289,12 @@ func (l *listener) submit(ctx context.Context, msg wire.EventMsg) error {
 	p.Source = l.url
 	v := m.sink.Submit(ctx, p)
 	l.f.count(v)
+	if m.o.Seen != nil && v.Outcome != Refused && v.Outcome != Failed {
+		m.o.Seen(p.ID, l.url)
+	}
 	switch v.Outcome {
 	case Stored, Duplicate:
 		l.brought.Store(true)
-		if m.o.Seen != nil {
-			m.o.Seen(p.ID, l.url)
-		}
 	case Refused:
 		if !strings.HasPrefix(v.Reason, "restricted") { // what it names may come yet
 			return l.struck()
