@@ -101,7 +101,7 @@ func TestImport_TakenUpGivesWhatOneGoGives(t *testing.T) {
 			for _, beside := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, cut after %d, beside %t", name, cut, beside), func(t *testing.T) {
 					f := written(t, data)
-					print, err := Fingerprint(f)
+					file, err := Fingerprint(f)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -112,13 +112,13 @@ func TestImport_TakenUpGivesWhatOneGoGives(t *testing.T) {
 					if beside {
 						v = running(t, t.TempDir(), local)
 					}
-					if _, ok, err := v.Imported(context.Background(), print); ok || err != nil {
+					if _, ok, err := v.Imported(context.Background(), file); ok || err != nil {
 						t.Fatalf("known before: %t, %v", ok, err)
 					}
-					if _, err = v.ImportFrom(context.Background(), ImportSource{In: f, File: print}, nil); err == nil {
+					if _, err = v.ImportFrom(context.Background(), ImportSource{In: f, File: file}, nil); err == nil {
 						t.Fatal("the import was not broken off")
 					}
-					mark, ok, err := v.Imported(context.Background(), print)
+					mark, ok, err := v.Imported(context.Background(), file)
 					if err != nil || ok != (cut > 1) || mark.Done {
 						t.Fatalf("mark = %+v, %t, %v, want one that is not at its end", mark, ok, err)
 					}
@@ -126,7 +126,7 @@ func TestImport_TakenUpGivesWhatOneGoGives(t *testing.T) {
 					if _, err := f.Seek(mark.Offset, io.SeekStart); err != nil {
 						t.Fatal(err)
 					}
-					got, err := v.ImportFrom(context.Background(), ImportSource{In: f, File: print, From: mark.Offset}, nil)
+					got, err := v.ImportFrom(context.Background(), ImportSource{In: f, File: file, From: mark.Offset}, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -143,10 +143,10 @@ func TestImport_TakenUpGivesWhatOneGoGives(t *testing.T) {
 					if a, b := facts(t, s, count.times), int(ws.Stats().Facts); a != b || s.Stats().Bodies != ws.Stats().Bodies {
 						t.Errorf("%d facts and %d bodies, in one go %d and %d", a, s.Stats().Bodies, b, ws.Stats().Bodies)
 					}
-					if mark, ok, err = v.Imported(context.Background(), print); !ok || err != nil || !mark.Done {
+					if mark, ok, err = v.Imported(context.Background(), file); !ok || err != nil || !mark.Done {
 						t.Errorf("mark at the end = %+v, %t, %v, want it done", mark, ok, err)
 					}
-					if _, err := v.ImportFrom(context.Background(), ImportSource{In: f, File: print, From: 5}, nil); !errors.Is(err, ErrUsage) {
+					if _, err := v.ImportFrom(context.Background(), ImportSource{In: f, File: file, From: 5}, nil); !errors.Is(err, ErrUsage) {
 						t.Errorf("taken up at a place that is none: %v, want ErrUsage", err)
 					}
 				})
@@ -193,12 +193,12 @@ func TestFingerprint_TellsFilesApart(t *testing.T) {
 		"empty": nil, "short": []byte("a"), "other": []byte("b"), "long": long, "longer": append(bytes.Clone(long), 'x'),
 		"begins otherwise": append([]byte("y"), long[1:]...), "ends otherwise": append(bytes.Clone(long[1:]), 'y'),
 	} {
-		print, err := Fingerprint(written(t, b))
+		file, err := Fingerprint(written(t, b))
 		again, _ := Fingerprint(written(t, b))
-		if err != nil || print != again || seen[print] != "" {
-			t.Errorf("%s: %s, then %s, %v, as of %q", name, print, again, err, seen[print])
+		if err != nil || file != again || seen[file] != "" {
+			t.Errorf("%s: %s, then %s, %v, as of %q", name, file, again, err, seen[file])
 		}
-		seen[print] = name
+		seen[file] = name
 	}
 	if d := cmp.Diff(7, len(seen)); d != "" {
 		t.Error(d)
@@ -212,7 +212,7 @@ func TestImport_WhatIsHeldIsNotForgottenByAMark(t *testing.T) {
 	child := storetest.Parsed(t, nostr.Event{Kind: 9735, PubKey: strings.Repeat("bb", 32), CreatedAt: 6, Tags: nostr.Tags{{"e", parent.Event.ID}}})
 	orphan := storetest.Parsed(t, nostr.Event{Kind: 9735, PubKey: strings.Repeat("bb", 32), CreatedAt: 7, Tags: nostr.Tags{{"e", strings.Repeat("f", 64)}}})
 	f := written(t, fmt.Appendf(nil, "%s\n%s\n%s\n", child.Raw, orphan.Raw, parent.Raw))
-	print, err := Fingerprint(f)
+	file, err := Fingerprint(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +237,10 @@ func TestImport_WhatIsHeldIsNotForgottenByAMark(t *testing.T) {
 		now = now.Add(progressEvery)
 		return now
 	}
-	if _, err := local.ImportFrom(context.Background(), ImportSource{In: f, File: print}, nil); !errors.Is(err, errCut) {
+	if _, err := local.ImportFrom(context.Background(), ImportSource{In: f, File: file}, nil); !errors.Is(err, errCut) {
 		t.Fatalf("Import = %v, want it cut", err)
 	}
-	mark, ok, err := local.Imported(context.Background(), print)
+	mark, ok, err := local.Imported(context.Background(), file)
 	if err != nil || !ok || mark.Offset != int64(len(child.Raw)+len(orphan.Raw)+2) || mark.Report.Read != 2 {
 		t.Fatalf("mark = %+v, %t, %v, want it before the parent", mark, ok, err)
 	}
@@ -248,11 +248,11 @@ func TestImport_WhatIsHeldIsNotForgottenByAMark(t *testing.T) {
 	if _, err := f.Seek(mark.Offset, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	report, err := local.ImportFrom(context.Background(), ImportSource{In: f, File: print, From: mark.Offset}, nil)
+	report, err := local.ImportFrom(context.Background(), ImportSource{In: f, File: file, From: mark.Offset}, nil)
 	if err != nil || report.Read != 3 || report.Stored != 2 || report.Rejected["restricted"] != 1 {
 		t.Errorf("report = %+v, %v, want 2 stored and the orphan refused", report, err)
 	}
-	if raw, err := local.Store.Meta(heldKey + print); raw != nil || err != nil {
+	if raw, err := local.Store.Meta(heldKey + file); raw != nil || err != nil {
 		t.Errorf("held at the end: %s, %v, want nothing", raw, err)
 	}
 }
