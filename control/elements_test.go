@@ -183,7 +183,7 @@ func TestImport_MemoryDoesNotGrowWithAnArray(t *testing.T) {
 	if err := json.Unmarshal(testdata(t, "dump-array.json"), &events); err != nil {
 		t.Fatal(err)
 	}
-	in := &endless{element: append(slices.Clone(events[0]), ',', '\n'), left: 60_000} // about 30 MB
+	in := &endless{element: append(slices.Clone(events[0]), ',', '\n'), left: 20_000} // about 8 MB
 	e, err := openElements(io.MultiReader(strings.NewReader("["), in), "", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -197,8 +197,8 @@ func TestImport_MemoryDoesNotGrowWithAnArray(t *testing.T) {
 		}
 	}
 	runtime.ReadMemStats(&after)
-	if took := after.TotalAlloc - before.TotalAlloc; n != 60_000 || took > 8<<20 {
-		t.Errorf("%d events took %d bytes, want 60000 and no more than 8 MiB", n, took)
+	if took := after.TotalAlloc - before.TotalAlloc; n != 20_000 || took > 1<<20 {
+		t.Errorf("%d events took %d bytes, want 20000 and no more than 1 MiB", n, took)
 	}
 }
 
