@@ -81,14 +81,14 @@ type follower struct {
 	mu        sync.Mutex // guards below
 	on        bool
 	listeners map[string]*listener // by address
-	failed    map[string]failure   // by host
+	failed    map[string]failure   // by host; by address those that only brought nothing
 	dialled   []time.Time          // within the last minute, oldest first
 	counted   map[nip90.ID]bool    // jobs of the last look, whose refused addresses were counted
 	heard     memory
 	tally     followTally
 }
 
-// failure is a host that is left alone for a time.
+// failure is a host, or one relay, that is left alone for a time.
 type failure struct {
 	until time.Time
 	wait  time.Duration
@@ -198,22 +198,22 @@ func (f *follower) end(ctx context.Context, l *listener, err error) {
 		delete(f.failed, l.host)
 		return
 	}
-	reason := followReason(err)
+	reason, who := followReason(err), l.host
 	if l.idle {
-		reason = reasonIdle
+		reason, who = reasonIdle, l.url
 	}
 	f.tally.lost[reason]++
 	if refusal := refusalOf(err); refusal != "" {
 		f.tally.refused[refusal]++
 	}
-	fail := f.failed[l.host]
+	fail := f.failed[who]
 	if l.useful() && now.Sub(l.began) > f.b.patience {
 		fail.wait = 0
 	}
 	fail.wait = min(max(2*fail.wait, f.b.firstWait), f.b.mostWait)
 	fail.until = now.Add(fail.wait)
 	f.forgive(now)
-	f.failed[l.host] = fail
+	f.failed[who] = fail
 	f.m.log.Debug("followed relay lost", "relay", l.url, "reason", reason, "err", err, "retry_in", fail.wait)
 }
 

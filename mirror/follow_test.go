@@ -267,9 +267,9 @@ func TestFollow_IdleRelaysMakeRoom(t *testing.T) {
 	jobs, sink := &openList{}, newSink()
 	jobs.set(first, second)
 	b := hasty()
-	b.relays, b.hostRelays, b.patience, b.firstWait = 2, 10, 0, time.Hour
+	b.relays, b.hostRelays, b.patience, b.firstWait, b.mostWait = 2, 10, 0, time.Hour, time.Hour
 	m, _ := start(t, following(jobs, b), sink, newState())
-	eventually(t, "both heard", func() bool { return len(m.Followed(first.ID)) == 1 && sink.has(result) })
+	eventually(t, "both heard", func() bool { return len(m.Followed(first.ID)) == 1 && m.Following().Accepted == 1 })
 	third, wanted := asking([]string{waits.addr()}, nil)
 	waits.events = []*nostr.Event{wanted}
 	jobs.set(first, second, third)
@@ -345,7 +345,7 @@ func TestFollow_HostileRelaysAreLeft(t *testing.T) {
 			jobs := &openList{}
 			jobs.set(j)
 			b := hasty()
-			b.events, b.messageBytes, b.answer, b.firstWait = 100, 4096, 5*time.Second, time.Hour
+			b.events, b.messageBytes, b.answer, b.firstWait, b.mostWait = 100, 4096, 5*time.Second, time.Hour, time.Hour
 			if tc.reason == reasonSilent {
 				b.answer = 50 * time.Millisecond
 			}

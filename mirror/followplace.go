@@ -48,7 +48,7 @@ func (f *follower) places(jobs []Job, known map[string]bool) map[string]*place {
 	for url, p := range all {
 		l := f.listeners[url]
 		switch {
-		case l == nil && now.Before(f.failed[p.host].until):
+		case l == nil && (now.Before(f.failed[p.host].until) || now.Before(f.failed[url].until)):
 			delete(all, url)
 		case l == nil:
 			p.rank = rankWaits

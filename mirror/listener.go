@@ -288,13 +288,14 @@ func (l *listener) submit(ctx context.Context, msg wire.EventMsg) error {
 	}
 	p.Source = l.url
 	v := m.sink.Submit(ctx, p)
+	if v.Outcome == Stored || v.Outcome == Duplicate {
+		l.brought.Store(true)
+	}
 	l.f.count(v)
 	if m.o.Seen != nil && v.Outcome != Refused && v.Outcome != Failed {
 		m.o.Seen(p.ID, l.url)
 	}
 	switch v.Outcome {
-	case Stored, Duplicate:
-		l.brought.Store(true)
 	case Refused:
 		if !strings.HasPrefix(v.Reason, "restricted") { // what it names may come yet
 			return l.struck()
@@ -303,7 +304,7 @@ func (l *listener) submit(ctx context.Context, msg wire.EventMsg) error {
 		if ctx.Err() == nil {
 			return errors.Join(errNotTaken, v.Err)
 		}
-	case Ignored:
+	case Stored, Duplicate, Ignored:
 	}
 	return nil
 }
