@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -158,4 +159,18 @@ func (r *fakeRelay) pagings() (pages int, ids []string) {
 		}
 	}
 	return pages, ids
+}
+
+func TestErrored_TellsSizeFromTheRest(t *testing.T) {
+	for reason, shorter := range map[string]bool{
+		"blocked: this query is too big": true, "RESULTS_TOO_BIG": true, "blocked: too many query results": true, "blocked: filter is not allowed": false,
+		"closed: you took too long": false, "": false, "error: disabled": false,
+	} {
+		if got := errored(reason).shorter; got != shorter {
+			t.Errorf("%q: shorter = %t, want %t", reason, got, shorter)
+		}
+	}
+	if !strings.HasPrefix(errored("x").Error(), "not compared") {
+		t.Error("a fault does not say what was not done")
+	}
 }
