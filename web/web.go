@@ -62,6 +62,17 @@ type Upstream struct {
 	Bytes       uint64           `json:"bytes" doc:"Bytes of messages received since this relay started."`
 	SlowedMS    int64            `json:"slowed_ms" doc:"How long reading waited for the upstream's budget."`
 	Unheard     map[string]int64 `json:"unheard,omitempty" doc:"Seconds of the last day in which it was not heard, by reason."`
+	Parts       []UpstreamPart   `json:"parts,omitempty" doc:"What is asked of it, while it is connected."`
+}
+
+// UpstreamPart is one of the interests in an upstream. docs/MIRROR.md has the table of them.
+type UpstreamPart struct {
+	Name          string `json:"name" doc:"a: jobs, b: handlers, c: providers, d: customers; c.past, d.past and profiles read the past of some keys."`
+	State         string `json:"state" doc:"live, polled or refused; empty before the first answer."`
+	Reason        string `json:"reason,omitempty" doc:"One word on why it is refused."`
+	Subscriptions int    `json:"subscriptions" doc:"Live subscriptions that are open."`
+	Keys          int    `json:"keys" doc:"Whom it is about; 0 = about no keys."`
+	Pending       int    `json:"pending" doc:"Of these, whose past was not read yet."`
 }
 
 // Backfill is how far the past of an upstream was read.

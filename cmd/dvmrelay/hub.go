@@ -207,6 +207,9 @@ func (h *hub) upstreams() []web.Upstream {
 			b := u.Backfill
 			up.Backfill = &web.Backfill{Done: b.Done, Until: b.Until, How: b.How, Why: b.Why, Compared: b.Compared, Faults: b.Faults}
 		}
+		for _, part := range u.Parts {
+			up.Parts = append(up.Parts, web.UpstreamPart(part))
+		}
 		up.Gaps = make([]index.Gap, 0, len(u.Gaps))
 		for _, g := range u.Gaps {
 			up.Gaps = append(up.Gaps, index.Gap(g))

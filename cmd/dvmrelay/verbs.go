@@ -67,7 +67,7 @@ func (h *hub) perform(ctx context.Context, need needs, fn func(context.Context, 
 	defer done()
 	stages := []stage{{"store", h.store.Run}}
 	if need == writes {
-		stages = append(stages, stage{"index", h.mend}, stage{"relay", h.relay.Run})
+		stages = append(stages, stage{"index", h.mend}, stage{"sightings", h.seen.Run}, stage{"relay", h.relay.Run})
 	}
 	var verb error
 	err := runStages(ctx, append(stages, stage{"command", func(context.Context) error {
