@@ -201,7 +201,8 @@ func synced(t *testing.T, up *foreign, want []*nostr.Event) {
 		Stored   int  `json:"stored"`
 		NotGiven int  `json:"not_given"`
 		Compared int  `json:"compared"`
-	}) {
+	},
+	) {
 		t.Helper()
 		lines := strings.Split(strings.TrimSpace(string(other.verb("sync", "--json", "--since", "1", up.ws()))), "\n")
 		said = lines[len(lines)-1]
