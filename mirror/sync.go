@@ -248,7 +248,7 @@ func (y *syncer) walkPart(ctx context.Context, st *stand) (why string, err error
 		wait := p.reissue
 		if refused.reason == reasonClosed && st.r.split(values) {
 			wait = p.split
-		} else if refusals++; refusals >= maxRefusals {
+		} else if refusals++; refusals >= maxRefusals || refused.reason == reasonSilent {
 			return refused.reason, nil
 		}
 		if !sleep(ctx, wait) {
