@@ -105,7 +105,7 @@ func (f *foreign) publish(events []*nostr.Event) (taken []*nostr.Event) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // what it was for is done
 	for _, e := range events {
 		if err := c.Publish(ctx, *e); err == nil {
 			taken = append(taken, e)
@@ -126,7 +126,7 @@ func serves(t *testing.T, url string, events []*nostr.Event) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // what it was for is done
 	here := map[string]bool{}
 	for len(events) > 0 {
 		n := min(batch, len(events))

@@ -4,7 +4,7 @@ package main
 
 import (
 	"flag"
-	"log"
+	"log/slog"
 	"net/http"
 	"os"
 
@@ -19,7 +19,8 @@ func main() {
 	negentropy := flag.Bool("negentropy", false, "serve NIP-77")
 	flag.Parse()
 	if err := run(*dir, *listen, *most, *negentropy); err != nil {
-		log.Fatal(err)
+		slog.Error("plainrelay ends", "err", err)
+		os.Exit(1)
 	}
 }
 
