@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,5 +91,31 @@ func TestSync_InterruptedExits130(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "interrupted") {
 		t.Errorf("it does not say what was not read:\n%s", log)
+	}
+}
+
+// A relay whose data directory was taken away cannot close its store; a second signal ends it all the same.
+func TestServe_ASecondSignalEndsIt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := startHub(t, dir)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	for begun := time.Now(); ; {
+		// the first is the one that it ends by; it may end by it, too
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+			p.dead = true
+			return
+		case <-time.After(time.Second):
+		}
+		if time.Since(begun) > 30*time.Second {
+			t.Fatalf("still there 30 s after the first of many signals\n%s", p.log)
+		}
 	}
 }

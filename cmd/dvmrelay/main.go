@@ -78,6 +78,7 @@ func parseAndRun(parser *kong.Kong, c *cli, args []string, std streams) (code in
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what does not end by itself
 	err = kctx.Run(&call{ctx: ctx, std: std, common: c.common})
 	return report(ctx, err, std.err)
 }
