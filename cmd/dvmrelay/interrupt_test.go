@@ -101,8 +101,11 @@ func TestServe_ASecondSignalEndsIt(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = p.cmd.Wait() // it says by which signal it ended, or that the store did not close
+	}()
 	for begun := time.Now(); ; {
 		// the first is the one that it ends by; it may end by it, too
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
