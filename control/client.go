@@ -129,7 +129,7 @@ func (c *Client) Import(ctx context.Context, in io.Reader, progress func(ImportR
 func (c *Client) ImportFrom(ctx context.Context, src ImportSource, progress func(ImportReport)) (ImportReport, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body, hangUp := interruptible(ctx, src.In)
+	body, hangUp := src.interruptible(ctx)
 	defer hangUp()
 	query := url.Values{"file": {src.File}, "from": {strconv.FormatInt(src.From, 10)}}
 	resp, err := c.do(ctx, http.MethodPost, pathImport+"?"+query.Encode(), body) //nolint:bodyclose // follow closes it

@@ -299,17 +299,24 @@ func (im *importer) snapshot() ImportReport {
 	return r
 }
 
-// interruptible reads in, but only until ctx ends: a terminal may keep a reader waiting for ever. hangUp must be called.
-func interruptible(ctx context.Context, in io.Reader) (r io.Reader, hangUp func()) {
+// interruptible reads what is imported, but only until ctx ends: a terminal may keep a reader waiting for ever. hangUp must
+// be called; after it a file is not read any more.
+func (src *ImportSource) interruptible(ctx context.Context) (r io.Reader, hangUp func()) {
 	out, feed := io.Pipe()
+	ended := make(chan struct{})
 	go func() {
-		_, err := io.Copy(feed, in)
+		defer close(ended)
+		_, err := io.Copy(feed, src.In)
 		_ = feed.CloseWithError(err) // never fails
 	}()
 	quit := func() { _ = feed.CloseWithError(context.Canceled) } // never fails
 	stop := context.AfterFunc(ctx, quit)
+	_, file := src.In.(io.Seeker)
 	return out, func() {
 		stop()
 		quit()
+		if file && src.File != "" { // reading it takes no time, and its owner may take it up again
+			<-ended
+		}
 	}
 }

@@ -138,7 +138,7 @@ func (l *Local) ImportFrom(ctx context.Context, src ImportSource, progress func(
 		}
 		im.from = mark
 	}
-	in, hangUp := interruptible(ctx, src.In)
+	in, hangUp := src.interruptible(ctx)
 	defer hangUp()
 	return im.run(ctx, in, progress)
 }
