@@ -115,7 +115,27 @@ func TestMirror_RestartDoesNotAskForEverythingAgain(t *testing.T) {
 	}
 }
 
+// TestPage_WithAnEventThatWasNotTakenIsNotWhole: the sink may give up before who waits for the page hears that all ends.
+func TestPage_WithAnEventThatWasNotTakenIsNotWhole(t *testing.T) {
+	for outcome, whole := range map[Outcome]bool{Stored: true, Duplicate: true, Ignored: true, Refused: true, Failed: false} {
+		b := &sub{page: &page{}}
+		done := b.begin(job(5300, 1), time.Now())
+		done(outcome, true)
+		b.page.pending.Wait()
+		if got := !b.page.failed.Load(); got != whole {
+			t.Errorf("page with an event that came to outcome %d is whole: %t, want %t", outcome, got, whole)
+		}
+	}
+}
+
 func TestMirror_RestartInTheMiddleOfBackfillResumes(t *testing.T) {
+	for range 5 { // what the end of a run leaves undone is a matter of moments
+		restartInTheMiddle(t)
+	}
+}
+
+func restartInTheMiddle(t *testing.T) {
+	t.Helper()
 	r := newFake(t)
 	r.maxLimit = 10
 	events := past(r, 300)

@@ -19,6 +19,7 @@ const maxPageEvents = 100_000
 type page struct {
 	arrived atomic.Int64
 	pending sync.WaitGroup
+	failed  atomic.Bool // an event of it was not taken
 
 	mu     sync.Mutex // guards below
 	ids    map[string]bool
@@ -204,6 +205,9 @@ func (st *stand) request(ctx context.Context, f, wanted nostr.Filter) (*page, er
 			st.s.u.gave(pg.arrived.Load())
 			if f.Limit > 0 && pg.arrived.Load() > int64(f.Limit) {
 				st.s.fault(reasonLimit)
+			}
+			if pg.failed.Load() { // whatever ctx says yet: the end of a session reaches who waits for it one after the other
+				return nil, errNotTaken
 			}
 			return pg, ctx.Err()
 		case <-b.closed:

@@ -267,6 +267,9 @@ func (b *sub) begin(evt *nostr.Event, at time.Time) func(Outcome, bool) {
 	if b.page != nil {
 		b.page.pending.Add(1)
 		return func(o Outcome, genuine bool) {
+			if o == Failed {
+				b.page.failed.Store(true)
+			}
 			b.page.end(evt, genuine)
 			b.page.pending.Done()
 		}
