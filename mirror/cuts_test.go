@@ -90,8 +90,14 @@ func TestMirror_SecondThatWasCutIsAGap(t *testing.T) {
 	r.mu.Unlock()
 	c.add(2 * time.Hour)
 	eventually(t, "all events", func() bool { return missing(sink, events) == 0 && sink.len() >= len(events)+30 })
-	c.add(2 * time.Hour)
-	eventually(t, "the gap to close", func() bool { return len(of(r.addr(), m.ledger.Gaps(began, c.now().Unix(), 0))) == 0 })
+	var asks time.Time // the second may have been asked for before the longer answer came, so more than once
+	eventually(t, "the gap to close", func() bool {
+		if now := time.Now(); now.After(asks) {
+			asks = now.Add(time.Second)
+			c.add(2 * time.Hour)
+		}
+		return len(of(r.addr(), m.ledger.Gaps(began, c.now().Unix(), 0))) == 0
+	})
 	if st := m.Upstreams()[0]; len(st.Gaps) != 0 || st.Unheard["truncated"] != 0 {
 		t.Errorf("got %+v, want no gap", st)
 	}
