@@ -23,7 +23,7 @@ type subscription struct {
 	ended   bool
 	holding bool // live events wait for EOSE
 	held    []pending
-	version uint64 // of the snapshot that answered it: live events up to it have been sent
+	version uint64 // of the snapshot that answered it, or that it began after: live events up to it are not sent
 }
 
 func newSubscription(id string, cancel context.CancelFunc) *subscription {
@@ -71,6 +71,11 @@ func (s *Session) req(ctx context.Context, c wire.Req) bool {
 func (s *Session) subscribe(ctx context.Context, sub *subscription, queries []Query, threads [][]nip90.ID) string {
 	filters := s.liveFilters(queries, threads)
 	sub.values, sub.threads = live.Values(filters), threads
+	if liveOnly(queries) { // what was on disk before is no news, though others may just be told of it
+		snap := s.host.Store.Snapshot()
+		sub.version = snap.Version()
+		snap.Close()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.subs[sub.id]
