@@ -123,9 +123,8 @@ func TestMirror_EndlessPageIsLeft(t *testing.T) {
 	eventually(t, "retries", func() bool { return m.Upstreams()[0].Connects >= 2 })
 }
 
-func TestMirror_LimitIgnoredLosesNothing(t *testing.T) {
-	r := newFake(t)
-	events := past(r, 300)
+// ignoreLimits lets it answer a page with all that matches.
+func (r *fakeRelay) ignoreLimits() {
 	r.twist = func(sub string, f nostr.Filter, c *fakeConn) bool {
 		if f.Until == nil {
 			return false
@@ -137,6 +136,12 @@ func TestMirror_LimitIgnoredLosesNothing(t *testing.T) {
 		c.send(wire.AppendEOSE(nil, sub, ""))
 		return true
 	}
+}
+
+func TestMirror_LimitIgnoredLosesNothing(t *testing.T) {
+	r := newFake(t)
+	events := past(r, 300)
+	r.ignoreLimits()
 	sink := newSink()
 	m, _ := start(t, Options{Upstreams: []string{r.addr()}}, sink, newState())
 	eventually(t, "backfill", backfilled(m))

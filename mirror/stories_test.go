@@ -189,17 +189,7 @@ func (strictSink) Submit(context.Context, *nip90.Parsed) Verdict {
 func TestStory_LimitIgnored(t *testing.T) {
 	r := newFake(t)
 	events := past(r, 300)
-	r.twist = func(sub string, f nostr.Filter, c *fakeConn) bool {
-		if f.Until == nil {
-			return false
-		}
-		f.Limit = 0
-		for _, e := range r.query(f) {
-			c.event(sub, e)
-		}
-		c.send(wire.AppendEOSE(nil, sub, ""))
-		return true
-	}
+	r.ignoreLimits()
 	sink := newSink()
 	m, _ := start(t, Options{Upstreams: []string{r.addr()}}, sink, newState())
 	eventually(t, "backfill", backfilled(m))

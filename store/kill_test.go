@@ -95,7 +95,19 @@ func TestStore_SurvivesKill(t *testing.T) {
 // killed runs the child until it has acknowledged n events, kills it, and returns what it acknowledged.
 func killed(t *testing.T, self, dir string, n int) (acked []nip90.ID) {
 	t.Helper()
-	child := exec.Command(self, childFlag, dir)
+	killedAfter(t, exec.Command(self, childFlag, dir), n, func(line string) bool {
+		id, ok := nip90.ParseID(line)
+		if ok {
+			acked = append(acked, id)
+		}
+		return ok
+	})
+	return acked
+}
+
+// killedAfter runs a child until n of the lines that it prints count, and kills it.
+func killedAfter(t *testing.T, child *exec.Cmd, n int, counts func(line string) bool) {
+	t.Helper()
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -104,20 +116,19 @@ func killed(t *testing.T, self, dir string, n int) (acked []nip90.ID) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if id, ok := nip90.ParseID(lines.Text()); ok {
-			acked = append(acked, id)
+	counted := 0
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if counts(lines.Text()) {
+			counted++
 		}
-		if len(acked) == n {
+		if counted == n {
 			if err := child.Process.Signal(syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	var exit *exec.ExitError
-	if err := child.Wait(); !errors.As(err, &exit) || len(acked) < n {
-		t.Fatalf("child: %v after %d events, want it killed after %d", err, len(acked), n)
+	if err := child.Wait(); !errors.As(err, &exit) || counted < n {
+		t.Fatalf("child: %v after %d lines, want it killed after %d", err, counted, n)
 	}
-	return acked
 }

@@ -1,16 +1,13 @@
 package store_test
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -118,29 +115,12 @@ func TestWaiting_SurvivesKill(t *testing.T) {
 // killedWaiting runs the child until it has printed n lines, and kills it.
 func killedWaiting(t *testing.T, self, dir string, n int) (lines []string) {
 	t.Helper()
-	child := exec.Command(self, waitingChildFlag, dir)
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read := bufio.NewScanner(out)
-	for read.Scan() {
-		if len(read.Text()) == 64 || len(read.Text()) == 129 {
-			lines = append(lines, read.Text())
+	killedAfter(t, exec.Command(self, waitingChildFlag, dir), n, func(line string) bool {
+		whole := len(line) == 64 || len(line) == 129
+		if whole {
+			lines = append(lines, line)
 		}
-		if len(lines) == n {
-			if err := child.Process.Signal(syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	var exit *exec.ExitError
-	if err := child.Wait(); !errors.As(err, &exit) || len(lines) < n {
-		t.Fatalf("child: %v after %d lines, want it killed after %d", err, len(lines), n)
-	}
+		return whole
+	})
 	return lines
 }

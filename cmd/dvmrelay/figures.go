@@ -6,16 +6,21 @@ import (
 	"dvmrelay/web"
 )
 
+// nowFigure is something as it stands now.
+func nowFigure[T int | int64](name, help string, v T) web.Figure {
+	return web.Figure{Name: "dvmrelay_" + name, Help: help, Value: float64(v)}
+}
+
+// totalFigure is something counted since the start.
+func totalFigure[T int64 | uint64](name, help string, v T) web.Figure {
+	return web.Figure{Name: "dvmrelay_" + name + "_total", Help: help, Total: true, Value: float64(v)}
+}
+
 // figures gives the relay's gauges the names that Prometheus knows them by.
 func figures(r *relay.Relay) web.GaugesFunc {
 	return func() []web.Figure {
 		g := r.Gauges()
-		now := func(name, help string, v int64) web.Figure {
-			return web.Figure{Name: "dvmrelay_" + name, Help: help, Value: float64(v)}
-		}
-		total := func(name, help string, v int64) web.Figure {
-			return web.Figure{Name: "dvmrelay_" + name + "_total", Help: help, Total: true, Value: float64(v)}
-		}
+		now, total := nowFigure[int64], totalFigure[int64]
 		out := []web.Figure{
 			now("relay_sockets", "Open websockets.", g.Sockets),
 			now("relay_subscriptions", "Live subscriptions.", g.Subscriptions),

@@ -29,27 +29,22 @@ func (o *openJobs) Open(since int64, limit int) (jobs []mirror.Job, err error) {
 func followFigures(m *mirror.Mirror) web.GaugesFunc {
 	return func() []web.Figure {
 		f := m.Following()
-		now := func(name, help string, v int) web.Figure {
-			return web.Figure{Name: "dvmrelay_mirror_" + name, Help: help, Value: float64(v)}
-		}
-		total := func(name, help string, v uint64) web.Figure {
-			return web.Figure{Name: "dvmrelay_mirror_" + name + "_total", Help: help, Total: true, Value: float64(v)}
-		}
+		now, total := nowFigure[int], totalFigure[uint64]
 		out := []web.Figure{
-			now("followed_jobs", "Open jobs whose named relays may be listened on.", f.Jobs),
-			now("followed_relays", "Relays named by jobs that are listened on or dialled.", f.Relays),
-			total("followed_dials", "Dials to relays named by jobs.", f.Dials),
-			total("followed_accepted_events", "Events from followed relays that were new.", f.Accepted),
-			total("followed_duplicate_events", "Events from followed relays that were here already.", f.Duplicates),
-			total("followed_ignored_events", "Events from followed relays that were stale, deleted or expired.", f.Ignored),
+			now("mirror_followed_jobs", "Open jobs whose named relays may be listened on.", f.Jobs),
+			now("mirror_followed_relays", "Relays named by jobs that are listened on or dialled.", f.Relays),
+			total("mirror_followed_dials", "Dials to relays named by jobs.", f.Dials),
+			total("mirror_followed_accepted_events", "Events from followed relays that were new.", f.Accepted),
+			total("mirror_followed_duplicate_events", "Events from followed relays that were here already.", f.Duplicates),
+			total("mirror_followed_ignored_events", "Events from followed relays that were stale, deleted or expired.", f.Ignored),
 		}
 		for _, by := range []struct {
 			name, help string
 			counts     map[string]uint64
 		}{
-			{"followed_refused_addresses", "Addresses named by jobs that were not dialled, by reason.", f.Refused},
-			{"followed_lost_connections", "Connections to followed relays that ended early, by reason.", f.Lost},
-			{"followed_rejected_events", "Events from followed relays that were refused, by reason.", f.Rejected},
+			{"mirror_followed_refused_addresses", "Addresses named by jobs that were not dialled, by reason.", f.Refused},
+			{"mirror_followed_lost_connections", "Connections to followed relays that ended early, by reason.", f.Lost},
+			{"mirror_followed_rejected_events", "Events from followed relays that were refused, by reason.", f.Rejected},
 		} {
 			for reason, n := range by.counts {
 				fig := total(by.name, by.help, n)
