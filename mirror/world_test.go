@@ -166,6 +166,7 @@ func TestWorld_TenFlappingUpstreamsGiveTheUnion(t *testing.T) {
 	w := newWorld(seed, sc.events, now)
 	union := w.past(t, sc.events)
 	all := scatter(t, w.rng("scatter", 0), sc.maxLimit, union)
+	w.canBeHad(t, all)
 	var running atomic.Pointer[mirror.Mirror]
 	h := newHub(t, func(o *store.Options) {
 		o.Backfilling = func() bool { m := running.Load(); return m != nil && !whole(m) }
@@ -194,6 +195,24 @@ func TestWorld_TenFlappingUpstreamsGiveTheUnion(t *testing.T) {
 	}
 	h.within(sc.patience, "no gap left", func() bool { return len(missed(ledger, now)) == 0 })
 	w.statuses(t, m, all)
+}
+
+// canBeHad wants a world that its upstreams can give whole: no kind may have more in one second than an answer holds.
+func (w *world) canBeHad(t testing.TB, all []*memRelay) {
+	t.Helper()
+	for i, r := range all {
+		crowd := map[int]int{}
+		for _, e := range r.stock {
+			if int64(e.CreatedAt) == w.crowd {
+				crowd[e.Kind]++
+			}
+		}
+		for kind, n := range crowd {
+			if n >= r.maxLimit {
+				t.Fatalf("upstream %d has %d events of kind %d in one second and gives %d at once: this world cannot be had whole", i, n, kind, r.maxLimit)
+			}
+		}
+	}
 }
 
 // mirrored are the kinds that are mirrored from upstreams here.

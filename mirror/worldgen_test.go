@@ -21,7 +21,7 @@ import (
 
 const (
 	worldDays  = 20   // of the past, up to the hour before now
-	crowdShare = 0.05 // of the jobs are asked for, and answered, within one second
+	crowdShare = 0.04 // of the jobs are asked for, and answered, within one second: more than an answer holds, but not of one kind
 )
 
 // world is a past of signed events, drawn from one seed.
