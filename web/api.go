@@ -50,7 +50,7 @@ func (s *Site) api(mux *http.ServeMux) {
 	answers := tagged(lists.serve(inner))
 	mux.Handle("/api/", answers)
 	mux.Handle("/openapi.json", answers)
-	s.docs(mux, api.OpenAPI())
+	s.answers, s.doc = answers, describe(s.d.Name, api.OpenAPI())
 }
 
 // operation is what all reading operations have in common.

@@ -1,11 +1,10 @@
 package web
 
 import (
-	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,18 +52,14 @@ type docField struct {
 	Required    bool
 }
 
-// docs adds the page that describes the API: the OpenAPI document itself, for people. It is made once.
-func (s *Site) docs(mux *http.ServeMux, doc *huma.OpenAPI) {
-	t := template.Must(template.New("docs.html").ParseFS(assets, "assets/docs.html"))
-	var page bytes.Buffer
-	if err := t.Execute(&page, describe(s.d.Name, doc)); err != nil {
-		panic(err) // it is part of the program
+// docsScreen is the page that describes the API: the OpenAPI document itself, for people. It is made once.
+func (s *Site) docsScreen() *screen {
+	return &screen{
+		path: "/docs", file: "docs.html",
+		load: func(context.Context, *visit) (*sheet, error) {
+			return &sheet{Title: "The HTTP API", About: "Every path of the HTTP API, with its parameters and shapes.", Data: s.doc}, nil
+		},
 	}
-	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Cache-Control", "max-age=300")
-		_, _ = w.Write(page.Bytes()) // whoever asked may be gone
-	})
 }
 
 func describe(name string, doc *huma.OpenAPI) *docPage {

@@ -273,10 +273,10 @@ func TestDocs_ShowTheDocument(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		t.Fatalf("GET /docs = %d %s, want a page", resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
-	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self'") {
+	if csp := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self'; style-src 'self'") || strings.Contains(csp, "unsafe") {
 		t.Errorf("policy %q", csp)
 	}
-	for _, bad := range []string{"<script", "javascript:", "http://", "https://", "style="} {
+	for _, bad := range []string{"<script>", "javascript:", "src=\"http", "https://", "style="} {
 		if strings.Contains(text, bad) {
 			t.Errorf("the page has %s", bad)
 		}

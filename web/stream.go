@@ -30,7 +30,7 @@ const (
 func (s *streams) init() {
 	s.open = room{all: maxStreams, each: maxStreamsOfOne, by: make(map[string]int)}
 	s.exports = room{all: maxExports, each: maxExportsOfOne, by: make(map[string]int)}
-	s.heartbeat, s.deadline, s.behindBy = heartbeatEvery, writeDeadline, maxBehind
+	s.heartbeat, s.deadline, s.behindBy, s.pulse = heartbeatEvery, writeDeadline, maxBehind, pulseEvery
 	s.notes = make(map[string]*atomic.Uint64)
 	for _, t := range index.Topics() {
 		s.notes[t] = new(atomic.Uint64)

@@ -73,6 +73,7 @@ type streams struct {
 	heartbeat time.Duration
 	deadline  time.Duration // for a peer to take what is written
 	behindBy  int           // notes
+	pulse     time.Duration // between looks at a live page
 }
 
 func (s *streams) refuse(w http.ResponseWriter, why string) {

@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -108,6 +109,7 @@ type Deps struct {
 	Name        string // of the relay, for people
 	Description string
 	RelayURL    string // ws:// or wss://; empty = told from the request
+	Demo        bool   // what is shown is a made-up market, and each page says so
 	Version     string
 }
 
@@ -142,7 +144,11 @@ func New(o Options, d Deps) *Site {
 	if d.Address == nil {
 		d.Address = address
 	}
-	s := &Site{o: o, d: d, busy: make(chan struct{}, maxBusy), fresh: make(chan struct{}, 1), fed: d.Watch != nil}
+	s := &Site{o: o, d: d, busy: make(chan struct{}, maxBusy), fed: d.Watch != nil, lively: make(map[string]bool)}
+	var err error
+	if s.assets, err = loadFiles(); err != nil {
+		panic(err) // they are part of the program
+	}
 	if d.Watch == nil {
 		s.d.Watch = index.NewWatch(index.WatchOptions{Now: d.Now})
 	}
@@ -151,7 +157,7 @@ func New(o Options, d Deps) *Site {
 	s.api(mux)
 	s.health(mux)
 	s.pages(mux)
-	s.handler = secured(s.recovered(mux))
+	s.handler = secured(s.recovered(besides(mux)))
 	return s
 }
 
@@ -160,10 +166,14 @@ type Site struct {
 	o       Options
 	d       Deps
 	handler http.Handler
+	answers http.Handler // the API
+	doc     *docPage
+	assets  map[string]*file
+	fault   *template.Template // the page of what cannot be shown
+	lively  map[string]bool    // patterns of the pages with live fragments
 	busy    chan struct{}
-	fresh   chan struct{} // held by whoever reads the overview anew
-	fed     bool          // the Watch hears of commits
-	last    lastOverview
+	fed     bool // the Watch hears of commits
+	shown   renderings
 	streams streams
 
 	mu   sync.Mutex    // guards below
@@ -182,7 +192,7 @@ func secured(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
 }
