@@ -134,7 +134,7 @@ func (s *Site) pages(mux *http.ServeMux) {
 
 // template reads a page with the frame around it. What cannot be read ends the program at its start.
 func (s *Site) template(file string) *template.Template {
-	return template.Must(template.New("frame.html").Funcs(s.words()).ParseFS(pageFiles, "pages/frame.html", "pages/parts.html", "pages/"+file))
+	return template.Must(template.New("frame.html").Funcs(s.words()).ParseFS(pageFiles, "pages/frame.html", "pages/parts*.html", "pages/"+file))
 }
 
 // asked is how a screen was asked for.
