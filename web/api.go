@@ -10,7 +10,10 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-const apiPrefix = "/api/v1"
+const (
+	apiPrefix   = "/api/v1"
+	openapiPath = "/openapi.json"
+)
 
 // The paths whose answers have no end that could be waited for.
 const (
@@ -49,7 +52,7 @@ func (s *Site) api(mux *http.ServeMux) {
 	})
 	answers := tagged(lists.serve(inner))
 	mux.Handle("/api/", answers)
-	mux.Handle("/openapi.json", answers)
+	mux.Handle(openapiPath, answers)
 	s.answers, s.doc = answers, describe(s.d.Name, api.OpenAPI())
 }
 

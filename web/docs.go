@@ -55,10 +55,24 @@ type docField struct {
 // docsScreen is the page that describes the API: the OpenAPI document itself, for people. It is made once.
 func (s *Site) docsScreen() *screen {
 	return &screen{
-		path: "/docs", file: "docs.html",
-		load: func(context.Context, *visit) (*sheet, error) {
-			return &sheet{Title: "The HTTP API", About: "Every path of the HTTP API, with its parameters and shapes.", Data: s.doc}, nil
-		},
+		path: "/docs", file: "docs.html", api: openapi,
+		load: s.described("The HTTP API", "Every path of the HTTP API, with its parameters."),
+	}
+}
+
+// shapesScreen is what the answers of the API are made of.
+func (s *Site) shapesScreen() *screen {
+	return &screen{
+		path: "/docs/shapes", file: "shapes.html", api: openapi,
+		load: s.described("Shapes of the HTTP API", "What the answers of the HTTP API are made of."),
+	}
+}
+
+func openapi(*visit) string { return openapiPath }
+
+func (s *Site) described(title, about string) func(context.Context, *visit) (*sheet, error) {
+	return func(context.Context, *visit) (*sheet, error) {
+		return &sheet{Title: title, About: about, Data: s.doc}, nil
 	}
 }
 

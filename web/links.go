@@ -168,7 +168,11 @@ func besides(mux *http.ServeMux) http.Handler {
 // showJSON gives what a screen shows: as the API has it, or as it was read for the page.
 func (s *Site) showJSON(w http.ResponseWriter, r *http.Request, sc *screen, v *visit) {
 	if sc.api != nil {
-		at, err := url.Parse(apiPrefix + sc.api(v))
+		path := sc.api(v)
+		if path != openapiPath {
+			path = apiPrefix + path
+		}
+		at, err := url.Parse(path)
 		if err != nil {
 			problem(w, http.StatusBadRequest, "this page has no such address")
 			return

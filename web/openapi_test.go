@@ -294,6 +294,7 @@ func TestDocs_ShowTheDocument(t *testing.T) {
 			}
 		}
 	}
+	text = read(t, r.do(http.MethodGet, "/docs/shapes"))
 	for name, s := range d.Components.Schemas {
 		if !strings.Contains(text, `id="shape-`+name+`"`) {
 			t.Errorf("the page lacks shape %s", name)

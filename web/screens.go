@@ -24,7 +24,7 @@ type screen struct {
 	live []string
 	// load reads what the page shows. It fails with what huma calls a StatusError for what a visitor may be told.
 	load func(ctx context.Context, v *visit) (*sheet, error)
-	// api is the path and query of the same thing under /api/v1; when nil, .json gives what load read.
+	// api is the path and query of the same thing under /api/v1, or openapiPath; when nil, .json gives what load read.
 	api func(v *visit) string
 
 	page *template.Template
@@ -45,6 +45,11 @@ type sheet struct {
 	Style  []string
 	Data   any
 }
+
+// elsewhere is what load fails with when the page has another address: path, with what follows it.
+type elsewhere struct{ path string }
+
+func (e elsewhere) Error() string { return "the page is at " + e.path }
 
 // view is what templates are given.
 type view struct {
@@ -104,6 +109,7 @@ func (s *Site) allScreens() []*screen {
 	return []*screen{
 		s.overviewScreen(),
 		s.docsScreen(),
+		s.shapesScreen(),
 	}
 }
 
@@ -171,6 +177,10 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, sc *screen) {
 		return
 	}
 	got, err := s.rendered(r.Context(), sc, v, r.URL.RequestURI())
+	if to := (elsewhere{}); errors.As(err, &to) {
+		away(w, r, to.path)
+		return
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
