@@ -35,7 +35,7 @@ type View struct {
 	Fault string  `json:"fault,omitempty"`
 }
 
-// Views asks a relay on this machine for every page of its API and for searches of every key, one at a time, and writes
+// Views asks a relay on this machine for every page of its API and of its dashboard, and for searches of every key, one at a time, and writes
 // how long each took. The error wraps ErrTarget for a relay elsewhere, and names the first view that gave no answer.
 func Views(ctx context.Context, o ViewsOptions, out io.Writer) ([]View, error) {
 	if o.Wait == 0 {
@@ -46,12 +46,18 @@ func Views(ctx context.Context, o ViewsOptions, out io.Writer) ([]View, error) {
 		return nil, err
 	}
 	v := &viewer{o: o, base: "http" + strings.TrimPrefix(o.URL, "ws"), rng: newRand(o.Seed, 7)}
-	v.base = strings.TrimSuffix(v.base, "/") + "/api/v1"
+	v.base = strings.TrimSuffix(v.base, "/") + apiPath
 	if err := v.learn(ctx); err != nil {
 		return nil, fmt.Errorf("look around: %w", err)
 	}
 	var all []View
 	for _, p := range v.pages() {
+		all = append(all, v.time(p.name, func() (int, int, error) {
+			b, err := v.get(ctx, v.base+p.draw())
+			return len(b), 0, err
+		}))
+	}
+	for _, p := range v.screens() {
 		all = append(all, v.time(p.name, func() (int, int, error) {
 			b, err := v.get(ctx, p.draw())
 			return len(b), 0, err
@@ -83,10 +89,13 @@ func Views(ctx context.Context, o ViewsOptions, out io.Writer) ([]View, error) {
 	return all, ctx.Err()
 }
 
+const apiPath = "/api/v1"
+
 type viewer struct {
-	o    ViewsOptions
-	base string
-	rng  *rand.Rand
+	o     ViewsOptions
+	base  string // of the API
+	rng   *rand.Rand
+	asked int // pages of the dashboard
 
 	jobs, providers, customers, addresses []string
 	kinds                                 []int
@@ -234,7 +243,7 @@ func (v *viewer) time(name string, ask func() (bytes, items int, err error)) Vie
 }
 
 func (v *viewer) read(ctx context.Context, path string, to any) error {
-	b, err := v.get(ctx, path)
+	b, err := v.get(ctx, v.base+path)
 	if err != nil {
 		return err
 	}
@@ -244,10 +253,10 @@ func (v *viewer) read(ctx context.Context, path string, to any) error {
 	return nil
 }
 
-func (v *viewer) get(ctx context.Context, path string) ([]byte, error) {
+func (v *viewer) get(ctx context.Context, at string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -258,10 +267,10 @@ func (v *viewer) get(ctx context.Context, path string) ([]byte, error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxMessage))
 	if err != nil {
-		return nil, fmt.Errorf("read answer of %s: %w", path, err)
+		return nil, fmt.Errorf("read answer of %s: %w", at, err)
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNotFound {
-		return nil, fmt.Errorf("%s: status %d: %s", path, res.StatusCode, b[:min(len(b), 200)])
+		return nil, fmt.Errorf("%s: status %d: %s", at, res.StatusCode, b[:min(len(b), 200)])
 	}
 	return b, nil
 }

@@ -50,7 +50,7 @@ func TestViews_AFaultIsNamed(t *testing.T) {
 	}
 	for _, p := range v.pages() {
 		view := v.time(p.name, func() (int, int, error) {
-			b, err := v.get(t.Context(), p.draw())
+			b, err := v.get(t.Context(), v.base+p.draw())
 			return len(b), 0, err
 		})
 		broken := strings.HasPrefix(p.name, "/stats")
