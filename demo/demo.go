@@ -132,15 +132,6 @@ func (m *Market) save(ctx context.Context, k *mark) error {
 	return nil
 }
 
-// Remember reads the moment at which the directory was filled, so that the stage shows the same from the first on.
-func (m *Market) Remember() error {
-	k, err := readMark(m.o.State)
-	if err == nil && k != nil {
-		m.o.Stage.moment.Store(k.Moment)
-	}
-	return err
-}
-
 // Run fills in what is missing of the past, and then lives until ctx ends. The store and the sink must be running until it
 // has returned, and the websocket while it lives. It may be called once.
 func (m *Market) Run(ctx context.Context) error {

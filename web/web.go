@@ -109,6 +109,8 @@ type Deps struct {
 	Description string
 	RelayURL    string // ws:// or wss://; empty = told from the request
 	Version     string
+	// Demo says that everything shown is made up; every page says so.
+	Demo bool
 }
 
 // maxBusy bounds the requests that read the store at once, and with them the memory that answers take; the rest wait,
