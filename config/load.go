@@ -21,10 +21,12 @@ import (
 // EnvPrefix begins every variable that is read: DVMRELAY_MIRROR_BACKFILL is mirror.backfill.
 const EnvPrefix = "DVMRELAY_"
 
-// The variables that are no keys: they say where configuration and data are, and belong to the command line.
+// The variables that are no keys: they say where configuration and data are and whether this is a demo, and belong to the
+// command line.
 const (
 	EnvConfig  = "DVMRELAY_CONFIG"
 	EnvDataDir = "DVMRELAY_DATA_DIR"
+	EnvDemo    = "DVMRELAY_DEMO"
 )
 
 // Flag is a value from the command line.
@@ -98,7 +100,7 @@ func readFile(path string, explicit bool) ([]byte, *Fault) {
 // overlayEnv lays the variables over the configuration.
 func (r *reading) overlayEnv(env []string) {
 	keys := make(map[string]entry, len(r.entries))
-	names := []string{EnvConfig, EnvDataDir}
+	names := []string{EnvConfig, EnvDataDir, EnvDemo}
 	for _, e := range r.entries {
 		name := EnvName(e.key)
 		keys[name] = e
@@ -108,7 +110,7 @@ func (r *reading) overlayEnv(env []string) {
 	slices.Sort(sorted)
 	for _, assignment := range sorted {
 		name, value, _ := strings.Cut(assignment, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || name == EnvConfig || name == EnvDataDir {
+		if !strings.HasPrefix(name, EnvPrefix) || name == EnvConfig || name == EnvDataDir || name == EnvDemo {
 			continue
 		}
 		at := place{source: name}

@@ -21,6 +21,7 @@ var floorOf = map[string]int{
 	"web":             2,
 	"control":         2,
 	"bench":           2,
+	"demo":            2,
 	"mirror":          3,
 	"policies":        3,
 	"index":           3,

@@ -11,6 +11,7 @@ import (
 
 	"dvmrelay/config"
 	"dvmrelay/control"
+	"dvmrelay/demo"
 	"dvmrelay/index"
 	"dvmrelay/mirror"
 	"dvmrelay/nip90"
@@ -35,15 +36,22 @@ type hub struct {
 	seen   *index.Sightings
 	site   *web.Site
 	past   backfilling
+	stage  *demo.Stage // of --demo; nil without
 	ready  atomic.Bool // the store runs and the doors are open
 }
 
 // openHub opens the store and joins the parts over it. Close it when it has run.
-func openHub(cfg config.Config, log *slog.Logger) (*hub, error) {
+func openHub(cfg config.Config, log *slog.Logger, how ...func(*hub)) (*hub, error) {
 	h := &hub{cfg: cfg, log: log}
+	for _, change := range how {
+		change(h)
+	}
 	heard := &listening{}
 	cfg.Index.Now, cfg.Index.Listening, cfg.Index.URL = time.Now, heard, cfg.Relay.URL
 	cfg.Index.Inputs = cfg.Web.Inputs
+	if h.stage != nil {
+		cfg.Index.Listening = h.stage
+	}
 	h.index, h.watch = index.New(cfg.Index), index.NewWatch(index.WatchOptions{})
 	var err error
 	if h.rules, err = policies.New(cfg.Rules(), policies.Deps{Standing: policies.View(h.known)}); err != nil {
@@ -81,6 +89,7 @@ func (h *hub) join() (err error) {
 	h.site = web.New(h.cfg.Web, web.Deps{
 		View: h.store.View, Index: h.index, Watch: h.watch, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
+		Demo: h.stage != nil,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
 	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site, Seen: h.seenHere})
@@ -111,7 +120,7 @@ func (h *hub) seenHere(id nip90.ID) { h.seen.Saw(id, index.SelfSource) }
 
 // expect keeps a place for the upstreams of the configuration among the sources of events.
 func (h *hub) expect() {
-	for _, u := range h.mirror.Upstreams() {
+	for _, u := range h.sources() {
 		h.seen.Expect(u.URL)
 	}
 }
@@ -191,9 +200,17 @@ func (h *hub) local() *control.Local {
 	return &control.Local{Store: h.store, Index: h.index, Submit: h.relay.Submit, Mirror: h.reading}
 }
 
+// sources are the upstreams that are shown: the mirror's, or those of the stage.
+func (h *hub) sources() []mirror.Status {
+	if h.stage != nil {
+		return h.stage.Upstreams()
+	}
+	return h.mirror.Upstreams()
+}
+
 // upstreams is what the web door shows of the mirror.
 func (h *hub) upstreams() []web.Upstream {
-	list := h.mirror.Upstreams()
+	list := h.sources()
 	exclusive := h.exclusive()
 	out := make([]web.Upstream, 0, len(list))
 	for _, u := range list {

@@ -24,6 +24,7 @@ const shutdownGrace = 5 * time.Second
 // serveCmd is `serve`.
 type serveCmd struct {
 	Listen string `help:"Address of the relay." placeholder:"HOST:PORT"`
+	Demo   bool   `help:"Show a made-up market in a data directory of its own, and mirror nothing."`
 }
 
 // Run serves until SIGINT or SIGTERM, and exits 0 then.
@@ -32,14 +33,26 @@ func (c *serveCmd) Run(k *call) error {
 	if err != nil {
 		return err
 	}
+	show, err := c.demoWanted(k)
+	if err != nil {
+		return err
+	}
+	var how []func(*hub)
+	if show {
+		forDemo(&cfg)
+		how = append(how, staged)
+	}
 	var level slog.LevelVar
 	log, err := logger(cfg.Log, k.std.err, &level)
 	if err != nil {
 		return &coded{exitConfig, err}
 	}
-	h, err := openHub(cfg, log)
+	h, err := openHub(cfg, log, how...)
 	if err != nil {
 		return err
+	}
+	if err := h.suits(); err != nil {
+		return errors.Join(err, h.close())
 	}
 	s := &server{hub: h, call: k, flags: c.flags(), level: &level}
 	err = s.run(k.ctx)
@@ -95,7 +108,11 @@ func (s *server) run(ctx context.Context) error {
 	}
 	stages = append(stages, httpStage("http", public, relay.Server(s.cfg.Relay, s.relay.Handler(), s.log)),
 		// Above the doors, so that streams end before requests are waited for.
-		stage{"streams", s.site.Run}, stage{"readiness", s.readiness})
+		stage{"streams", s.site.Run})
+	if s.stage != nil {
+		stages = append(stages, stage{"demo", s.market(public.Addr()).Run})
+	}
+	stages = append(stages, stage{"readiness", s.readiness})
 	s.greet(public.Addr())
 	err = runStages(ctx, stages)
 	s.log.Info("stopped")
@@ -137,7 +154,9 @@ func (s *server) greet(addr net.Addr) {
 	if s.cfg.Ops.Listen != "" {
 		s.log.Info("operations", "metrics", "http://"+s.cfg.Ops.Listen+"/metrics", "health", "http://"+s.cfg.Ops.Listen+"/healthz")
 	}
-	if n := len(s.cfg.Mirror.Upstreams); n > 0 {
+	if s.stage != nil {
+		greetDemo(s.log)
+	} else if n := len(s.cfg.Mirror.Upstreams); n > 0 {
 		backfill := s.cfg.Mirror.Backfill.String()
 		if s.cfg.Mirror.Backfill == 0 {
 			backfill = "everything"
@@ -177,6 +196,9 @@ func (s *server) reload() {
 		return
 	}
 	next.Relay.KeyFile = s.cfg.Relay.KeyFile
+	if s.stage != nil {
+		forDemo(&next)
+	}
 	for _, c := range config.Diff(s.cfg, next) {
 		if !c.Live {
 			s.log.Warn("setting needs a restart", "key", c.Key)
