@@ -58,12 +58,17 @@ const runAxe = `axe.run(document, {resultTypes: ["violations"], preload: false, 
 
 // TestAxe_FindsNoSeriousFault runs axe-core on each screen.
 func TestAxe_FindsNoSeriousFault(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, nil)
+	allAccessible(t, h, screens(staged(t, h)))
+}
+
+func allAccessible(t *testing.T, h *hub, all []screen) {
+	t.Helper()
 	source, err := os.ReadFile(axeFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHub(t, nil)
-	all := screens(staged(t, h))
 	for _, width := range []int64{360, 1440} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			t.Parallel()

@@ -170,6 +170,18 @@ func (f *faults) weights() (html, rest int64, what []string) {
 	return html, rest, what
 }
 
+// documentRequest is the request of the page that was visited last.
+func (f *faults) documentRequest() (network.RequestID, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, r := range f.requests {
+		if r.kind == network.ResourceTypeDocument && r.url == f.document {
+			return id, true
+		}
+	}
+	return "", false
+}
+
 // shown counts the documents that the tab has shown.
 func (f *faults) shown() int {
 	f.mu.Lock()

@@ -19,27 +19,38 @@ type hub struct {
 	addr string // of the relay and its pages
 	ops  string // of metrics and profiles
 	log  *logBuffer
+	args []string
+	env  []string
+	kill func()
 }
 
 // newHub starts a relay that ends with the test; env adds to its environment, args to its command line.
 func newHub(t *testing.T, env []string, args ...string) *hub {
 	t.Helper()
 	h := &hub{t: t, addr: freeAddr(t), ops: freeAddr(t), log: &logBuffer{}}
-	cmd := exec.Command(relayBinary, append([]string{"serve", "--data-dir", filepath.Join(t.TempDir(), "data"), "--listen", h.addr}, args...)...)
+	h.args = append([]string{"serve", "--data-dir", filepath.Join(t.TempDir(), "data"), "--listen", h.addr}, args...)
 	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "DVMRELAY_") }) // those are of the tests
-	cmd.Env = append(append(own, "DVMRELAY_OPS_LISTEN="+h.ops, "DVMRELAY_MIRROR_UPSTREAMS="), env...)
-	cmd.Stdout, cmd.Stderr = h.log, h.log
-	end, err := spawn(cmd)
-	if err != nil {
-		t.Fatalf("start dvmrelay: %v", err)
-	}
+	h.env = append(append(own, "DVMRELAY_OPS_LISTEN="+h.ops, "DVMRELAY_MIRROR_UPSTREAMS="), env...)
+	h.start()
 	t.Cleanup(func() {
-		end()
+		h.kill()
 		if t.Failed() {
 			t.Logf("log of %s:\n%s", h.addr, h.log)
 		}
 	})
-	h.until("readiness of "+h.addr, func() error {
+	return h
+}
+
+// start runs the relay and waits until it is ready.
+func (h *hub) start() {
+	h.t.Helper()
+	cmd := exec.Command(relayBinary, h.args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = h.env, h.log, h.log
+	var err error
+	if h.kill, err = spawn(cmd); err != nil {
+		h.t.Fatalf("start dvmrelay: %v", err)
+	}
+	until(h.t, "readiness of "+h.addr, func() error {
 		resp, err := http.Get(h.url("/readyz"))
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, h.log)
@@ -50,18 +61,12 @@ func newHub(t *testing.T, env []string, args ...string) *hub {
 		}
 		return nil
 	})
-	return h
 }
 
 func (h *hub) ws() string             { return "ws://" + h.addr }
 func (h *hub) url(path string) string { return "http://" + h.addr + path }
 
 // until calls f until it returns nil.
-func (h *hub) until(what string, f func() error) {
-	h.t.Helper()
-	until(h.t, what, f)
-}
-
 func until(t *testing.T, what string, f func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

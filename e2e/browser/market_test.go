@@ -27,9 +27,11 @@ func newPerson(name string) person {
 	return p
 }
 
-func (p person) npub() string {
-	npub, _ := nip19.EncodePublicKey(p.key) // a key is always encoded
-	return npub
+func (p person) npub() string { return npub(p.key) }
+
+func npub(key string) string {
+	text, _ := nip19.EncodePublicKey(key) // a key is always encoded
+	return text
 }
 
 // market publishes on a hub over a websocket.

@@ -20,10 +20,9 @@ type screen struct {
 }
 
 // screens are all pages of a hub, with the market that is staged on it.
-func screens(c cast) []screen {
+func screens(_ cast) []screen {
 	return []screen{
-		{"overview", "/", http.StatusOK, []string{"main table"}},
-		{"docs", "/docs", http.StatusOK, nil},
+		{"not-found", "/no/such/page", http.StatusNotFound, []string{"main a[href]"}},
 	}
 }
 
@@ -34,8 +33,13 @@ const (
 
 // TestScreens_AtEveryWidthInEveryLight looks at each screen at three widths, light and dark, with and without scripts.
 func TestScreens_AtEveryWidthInEveryLight(t *testing.T) {
+	t.Parallel()
 	h := newHub(t, nil)
-	all := screens(staged(t, h))
+	everyWay(t, h, screens(staged(t, h)))
+}
+
+func everyWay(t *testing.T, h *hub, all []screen) {
+	t.Helper()
 	if err := os.MkdirAll(shotsDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +143,11 @@ func shoot(t *testing.T, b *tab, name string) {
 	}
 }
 
-// hostilePaths are the pages of each job, answer and key.
+// hostilePaths are the pages of what strangers wrote, beside those that every hub has.
 func hostilePaths(jobs []nostr.Event, who []person) []string {
 	var paths []string
-	_, _ = jobs, who
+	for i, job := range jobs {
+		paths = append(paths, jobPath(job.ID), "/dvms/"+who[i].npub(), "/u/"+npub(job.PubKey), "/events/"+job.ID)
+	}
 	return paths
 }

@@ -187,6 +187,19 @@ func (b *tab) seesWithin(most time.Duration, what, expression string) {
 	}
 }
 
+// stay remembers the document that is shown; stayed wants it shown still, never loaded anew.
+func (b *tab) stay() (stayed func(when string)) {
+	b.t.Helper()
+	eval[bool](b, "window.stayed = true")
+	loads := b.shown()
+	return func(when string) {
+		b.t.Helper()
+		if !eval[bool](b, "window.stayed === true") || b.shown() != loads {
+			b.t.Errorf("%s: the page was loaded anew", when)
+		}
+	}
+}
+
 // has says that an element is there.
 func has(selector string) string { return fmt.Sprintf("document.querySelector(%q)", selector) }
 
@@ -208,6 +221,16 @@ func (b *tab) click(selector string) {
 	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)); err != nil {
 		b.t.Fatalf("click %s: %v", selector, err)
 	}
+}
+
+// source is the document as the hub sent it.
+func (b *tab) source() string {
+	b.t.Helper()
+	id, ok := b.documentRequest()
+	if !ok {
+		b.t.Fatal("no document was requested")
+	}
+	return string(call(b, network.GetResponseBody, network.GetResponseBodyParams{RequestID: id}).Body)
 }
 
 // tallest is how much of a page a picture shows; more takes seconds.
