@@ -1,0 +1,153 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nbd-wtf/go-nostr"
+)
+
+// screen is a page that must be right however it is looked at.
+type screen struct {
+	name   string
+	path   string
+	status int
+	main   []string // selectors of what it is for, there with and without scripts
+}
+
+// screens are all pages of a hub, with the market that is staged on it.
+func screens(_ cast) []screen {
+	return []screen{
+		{"not-found", "/no/such/page", http.StatusNotFound, []string{"main a[href]"}},
+	}
+}
+
+const (
+	maxHTML   = 100 << 10
+	maxAssets = 100 << 10
+)
+
+// TestScreens_AtEveryWidthInEveryLight looks at each screen at three widths, light and dark, with and without scripts.
+func TestScreens_AtEveryWidthInEveryLight(t *testing.T) {
+	t.Parallel()
+	h := newHub(t, nil)
+	everyWay(t, h, screens(staged(t, h)))
+}
+
+func everyWay(t *testing.T, h *hub, all []screen) {
+	t.Helper()
+	if err := os.MkdirAll(shotsDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("screenshots: %s", shotsDir)
+	for _, noScript := range []bool{false, true} {
+		t.Run(map[bool]string{false: "with scripts", true: "without scripts"}[noScript], func(t *testing.T) {
+			t.Parallel()
+			b := newTab(t, h, device{width: 1440, noScript: noScript})
+			for _, s := range all {
+				for _, width := range []int64{360, 768, 1440} {
+					for _, dark := range []bool{false, true} {
+						b.as(device{width: width, dark: dark, noScript: noScript})
+						b.visit(s.path, s.status)
+						b.whole(s)
+						shoot(t, b, s.name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// layout is what a page is made of, as the browser sees it.
+type layout struct {
+	Title    string
+	Headings int
+	Nav      int
+	Lang     string
+	Width    int64    // that the page takes
+	Wide     []string // what sticks out of it
+	Missing  []string
+	Dark     bool // the background is
+	Pwned    bool
+}
+
+const measure = `(selectors => {
+	const root = document.documentElement, width = root.clientWidth;
+	const held = e => { for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) if (getComputedStyle(p).overflowX !== "visible") return true; return false; };
+	const wide = [...document.body.querySelectorAll("*")].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && r.right > width + 1 && !held(e); });
+	const colour = e => (getComputedStyle(e).backgroundColor.match(/[\d.]+/g) || []).map(Number);
+	let back = colour(document.body); if (back.length > 3 && back[3] === 0) back = colour(root);
+	return {
+		Title: document.title, Headings: document.querySelectorAll("h1").length, Nav: document.querySelectorAll(%q).length, Lang: root.lang,
+		Width: Math.max(root.scrollWidth, document.body.scrollWidth),
+		Wide: wide.slice(0, 5).map(e => e.tagName + "#" + e.id + "." + e.getAttribute("class") + " " + (e.textContent || "").trim().slice(0, 40)),
+		Missing: selectors.filter(s => { const e = document.querySelector(s); return !e || e.getClientRects().length === 0; }),
+		Dark: back.length > 2 && back[0] + back[1] + back[2] < 384 && back[3] !== 0,
+		Pwned: window.pwned !== undefined,
+	};
+})([%s])`
+
+// layout measures the page that is shown; selectors are looked for.
+func (b *tab) layout(selectors []string) layout {
+	b.t.Helper()
+	var quoted []string
+	for _, s := range selectors {
+		quoted = append(quoted, fmt.Sprintf("%q", s))
+	}
+	return eval[layout](b, fmt.Sprintf(measure, selNav, strings.Join(quoted, ",")))
+}
+
+// whole wants everything of the page that is shown.
+func (b *tab) whole(s screen) {
+	b.t.Helper()
+	where := s.name + " " + b.see.String()
+	got := b.layout(append([]string{selMain}, s.main...))
+	b.fits(where, got)
+	if got.Title == "" || got.Lang == "" || got.Headings != 1 || got.Nav < 3 {
+		b.t.Errorf("%s: title %q, lang %q, %d h1, %d links in nav; want a title, a language, one h1 and a nav", where, got.Title, got.Lang, got.Headings, got.Nav)
+	}
+	if len(got.Missing) > 0 {
+		b.t.Errorf("%s: not seen: %q", where, got.Missing)
+	}
+	if got.Dark != b.see.dark {
+		b.t.Errorf("%s: dark = %v", where, got.Dark)
+	}
+	html, assets, what := b.weights()
+	if html == 0 || html > maxHTML {
+		b.t.Errorf("%s: %d bytes of HTML, want at most %d", where, html, maxHTML)
+	}
+	if assets > maxAssets {
+		b.t.Errorf("%s: %d bytes of scripts and styles, want at most %d:\n%s", where, assets, maxAssets, strings.Join(what, "\n"))
+	}
+	b.check(where)
+}
+
+// fits wants a page that need not be scrolled sideways.
+func (b *tab) fits(where string, got layout) {
+	b.t.Helper()
+	if got.Width > b.see.width || len(got.Wide) > 0 {
+		b.t.Errorf("%s: the page is %d wide; sticking out: %q", where, got.Width, got.Wide)
+	}
+}
+
+// shoot keeps a picture of the page that is shown.
+func shoot(t *testing.T, b *tab, name string) {
+	t.Helper()
+	file := filepath.Join(shotsDir, name+"-"+b.see.String()+".png")
+	if err := os.WriteFile(file, b.picture(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hostilePaths are the pages of what strangers wrote, beside those that every hub has.
+func hostilePaths(jobs []nostr.Event, who []person) []string {
+	var paths []string
+	for i, job := range jobs {
+		paths = append(paths, jobPath(job.ID), "/dvms/"+who[i].npub(), "/u/"+npub(job.PubKey), "/events/"+job.ID)
+	}
+	return paths
+}
