@@ -43,6 +43,8 @@ type ProviderHead struct {
 	LastAnswerAt  int64     `json:"last_answer_at"` // 0 = none
 	Measured      *Measured `json:"measured"`       // over 30 days
 	Rank          *Rank     `json:"rank,omitempty"` // in lists
+	Price         Price     `json:"price"`          // the lowest that its announcements state
+	FindingCodes  []string  `json:"finding_codes"`  // what is odd about it and its announcements, each code once
 }
 
 // ProviderDetail is all that is known of a provider.
@@ -95,6 +97,9 @@ func (x *Index) ProviderPage(r store.Reader, q ProviderQuery) (ProviderPage, err
 			at.key = list[i-1].place
 			page.Next = at.String()
 			break
+		}
+		if err := v.offer(&p, list[i].item); err != nil {
+			return page, err
 		}
 		p.Rank = list[i].rank
 		page.Items = append(page.Items, p)
@@ -235,6 +240,9 @@ func (x *Index) Provider(r store.Reader, pk nip90.PubKey) (ProviderDetail, bool,
 	}
 	v.own = s
 	if d.ProviderHead, err = v.head(s); err != nil {
+		return d, false, err
+	}
+	if err := v.offer(&d.ProviderHead, s); err != nil {
 		return d, false, err
 	}
 	if err := v.announcements(&d, s); err != nil {
