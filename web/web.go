@@ -109,10 +109,8 @@ type Deps struct {
 	Name        string // of the relay, for people
 	Description string
 	RelayURL    string // ws:// or wss://; empty = told from the request
-	Demo        bool   // what is shown is a made-up market, and each page says so
 	Version     string
-	// Demo says that everything shown is made up; every page says so.
-	Demo bool
+	Demo        bool   // what is shown is a made-up market, and each page says so
 }
 
 // maxBusy bounds the requests that read the store at once, and with them the memory that answers take; the rest wait,
