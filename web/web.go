@@ -110,7 +110,7 @@ type Deps struct {
 	Description string
 	RelayURL    string // ws:// or wss://; empty = told from the request
 	Version     string
-	Demo        bool   // what is shown is a made-up market, and each page says so
+	Demo        bool // what is shown is a made-up market, and each page says so
 }
 
 // maxBusy bounds the requests that read the store at once, and with them the memory that answers take; the rest wait,
