@@ -41,6 +41,11 @@ func (w *world) announcements(moment int64) ([][]line, error) {
 	for _, p := range w.providers {
 		w.profile(s, p, moment)
 	}
+	owl := w.byName["Night Owl Media"] // it beat its last two days ago
+	for i := range int64(4) {
+		s.atSecond(moment - 2*day - (4-i)*300)
+		s.beat(owl)
+	}
 	step()
 	w.voices(s, moment)
 	step()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dvmrelay/mirror"
@@ -13,20 +14,18 @@ import (
 )
 
 // together is how many events of the past are on their way to disk at once.
-const together = 128
-
-// again is for how long before the market last lived its stories are told once more, so that those that were interrupted
-// end. What is there already is only found there.
-const again = 15 * time.Minute
+const together = 256
 
 // fill takes in what is missing of the past until now, and returns what is begun and still to come.
 func (m *Market) fill(ctx context.Context, k *mark, now time.Time) ([]line, error) {
 	began := time.Now()
 	ms := now.UnixMilli()
 	var stories [][]line
-	since, lived, stage := ms-thin.Milliseconds(), int64(0), k.Moment
+	brisk := m.o.Rhythm.span(lively)
+	since, lived, stage := int64(0), int64(0), k.Moment
 	if k.Filled {
-		since, lived = k.Lived-again.Milliseconds(), k.Lived
+		// The last stories are told once more, so that those that were interrupted end. What is there is only found there.
+		since, lived = k.Lived-brisk, k.Lived
 		stage = now.Unix()
 	} else {
 		cast, err := m.w.announcements(k.Moment)
@@ -39,14 +38,16 @@ func (m *Market) fill(ctx context.Context, k *mark, now time.Time) ([]line, erro
 	if err != nil {
 		return nil, err
 	}
-	if !k.Filled || ms-k.Lived > again.Milliseconds() {
+	if !k.Filled || ms-k.Lived > brisk {
 		scenes, err := m.w.staged(stage)
 		if err != nil {
 			return nil, err
 		}
 		done = append(done, scenes...)
 	}
-	stories = append(stories, steps(done)...)
+	inOrder(done)
+	fresh, _ := slices.BinarySearchFunc(done, ms-2*brisk, earlier)
+	stories = append(append(stories, steps(done[fresh:])...), steps(done[:fresh])...) // what is looked at first comes first
 	if !k.Filled {
 		faces, err := m.w.faces(k.Moment)
 		if err != nil {

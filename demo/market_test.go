@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"testing"
+	"time"
 
 	"dvmrelay/index"
 )
@@ -10,7 +11,7 @@ import (
 // A fresh directory shows every state, view, payment and reason that there is.
 func TestMarket_EverythingIsOnStage(t *testing.T) {
 	r, _ := newRig(t, "")
-	if err := r.market(false, nil).Run(context.Background()); err != nil {
+	if err := r.market(false, func(o *Options) { o.Rhythm.Past = time.Hour }).Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	fatal(t, r.seen.Flush(context.Background()))
@@ -44,7 +45,7 @@ func TestMarket_EverythingIsOnStage(t *testing.T) {
 		}
 		t.Logf("%s: %v", c.what, c.got)
 	}
-	if n := len(list); n < 500 || n > 3_000 {
-		t.Errorf("the market has %d jobs, want 500 to 3,000", n)
+	if n := len(list); n < 250 || n > 3_000 {
+		t.Errorf("the market has %d jobs, want 250 to 3,000", n)
 	}
 }

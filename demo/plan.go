@@ -18,6 +18,8 @@ type Rhythm struct {
 	Every time.Duration
 	// Speed is how much faster than life stories go; default 1.
 	Speed float64
+	// Past is how far back a fresh directory is filled beside what is set at certain times; default a week.
+	Past time.Duration
 }
 
 func (r Rhythm) withDefaults() Rhythm {
@@ -26,6 +28,9 @@ func (r Rhythm) withDefaults() Rhythm {
 	}
 	if r.Speed <= 0 {
 		r.Speed = 1
+	}
+	if r.Past <= 0 {
+		r.Past = 7 * 24 * time.Hour
 	}
 	return r
 }
@@ -37,15 +42,18 @@ const (
 	streamScene                // the scenes that are set when the stage is, one stream each
 )
 
+// How far back the market is lively and dense, in slots; at the default rhythm 15 minutes and a day.
 const (
-	lively    = 15 * time.Minute // the strip of the overview shows as much
-	dense     = 24 * time.Hour
-	thin      = 7 * 24 * time.Hour
-	sceneEach = 5  // slots between two scenes in lively times
-	beatEach  = 60 // slots between two heartbeats of a provider
-	thinOne   = 300
-	denseOne  = 40 // one slot in so many has a job
-	thinScene = 6  // one job in so many is a scene when times are not lively
+	lively = 225
+	dense  = 21_600
+)
+
+const (
+	sceneEach = 5   // slots between two scenes in lively times
+	beatEach  = 60  // slots between two heartbeats of a provider
+	thinOne   = 400 // one slot in so many has a job
+	denseOne  = 50
+	thinScene = 6 // one job in so many is a scene when times are not lively
 )
 
 // slot is a stretch of time that has its own chance, so that what happens in it depends on nothing else.
@@ -53,6 +61,9 @@ type slot struct {
 	n      int64
 	lively bool
 }
+
+// span is how long so many slots last, in milliseconds.
+func (r Rhythm) span(slots int64) int64 { return slots * r.Every.Milliseconds() }
 
 // slotOf is the number of the slot that a time lies in.
 func (r Rhythm) slotOf(ms int64) int64 { return ms / r.Every.Milliseconds() }
@@ -115,14 +126,14 @@ func (w *world) beats(c slot, r Rhythm) *writer {
 // now all are lively, and so are those before lived, when the market was last alive.
 func (w *world) slots(since, lived, now int64, r Rhythm) []slot {
 	var list []slot
-	brisk := r.slotOf(now - lively.Milliseconds())
-	for n := r.slotOf(max(since, now-thin.Milliseconds())) + 1; n <= r.slotOf(now); n++ {
-		if n >= brisk || n <= r.slotOf(lived) {
+	last := r.slotOf(now)
+	for n := r.slotOf(max(since, now-r.Past.Milliseconds())) + 1; n <= last; n++ {
+		if n > last-lively || n <= r.slotOf(lived) {
 			list = append(list, slot{n, true})
 			continue
 		}
 		rare := uint64(thinOne)
-		if n >= r.slotOf(now-dense.Milliseconds()) {
+		if n > last-dense {
 			rare = denseOne
 		}
 		if newDice(w.seed, uint64(n)*4+2).Uint64N(rare) == 0 {
@@ -169,18 +180,16 @@ func (w *world) past(since, lived, now int64, r Rhythm) (done, coming []line, er
 	}
 	all := slices.Concat(parts...)
 	inOrder(all)
-	at, _ := slices.BinarySearchFunc(all, now, func(l line, now int64) int {
-		if l.due <= now {
-			return -1
-		}
-		return 1
-	})
+	at, _ := slices.BinarySearchFunc(all, now+1, earlier)
 	return all[:at], all[at:], nil
 }
 
 func inOrder(lines []line) {
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.due, b.due) })
 }
+
+// earlier compares when a line is due with a time.
+func earlier(l line, ms int64) int { return cmp.Compare(l.due, ms) }
 
 // steps puts the past into an order in which everything is there before what is about it.
 func steps(lines []line) [][]line {

@@ -101,7 +101,7 @@ func fatal(t testing.TB, err error) {
 
 // market is one over the rig. Without live it only fills in the past.
 func (r *rig) market(live bool, change func(*Options)) *Market {
-	o := Options{Sink: r.relay, State: r.store.Store, Seen: r.seen.Saw, Stage: r.stage}
+	o := Options{Sink: r.relay, State: r.store.Store, Seen: r.seen.Saw, Stage: r.stage, Rhythm: Rhythm{Past: 3 * time.Minute}}
 	if live {
 		o.URL = func() string { return r.url }
 	}

@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"strings"
+
 	"dvmrelay/nip90"
 
 	"github.com/nbd-wtf/go-nostr"
@@ -59,12 +61,12 @@ func (s *writer) startsOnly() {
 
 func (s *writer) partialOnly() {
 	p := s.cast("Plainspeak")
-	e := errandOf(5050, 0)
+	e := s.errand(5050)
 	j := s.ask(s.someone(), e, order{})
 	s.about(p.pace)
 	s.busy(p, j)
 	s.about(p.pace)
-	s.feedback(p, j, nip90.Partial, nip90.FeedbackOptions{Content: string([]rune(e.out)[:60])})
+	s.feedback(p, j, nip90.Partial, nip90.FeedbackOptions{Content: e.out[:strings.LastIndex(e.out[:len(e.out)*2/3], " ")]})
 }
 
 func (s *writer) onlyError() {

@@ -20,7 +20,7 @@ type staged struct {
 	gap   int64   // seconds that a gap lasts
 	phase int64   // seconds before the moment when one began
 	cause string  // of gaps
-	daily int64   // events a day that it brings first
+	daily int64   // events that it brings first in a day of the demo; before, a tenth of that
 	again float64 // times as many that were here already
 }
 
@@ -141,7 +141,7 @@ const gapsShown = 20
 
 func (u *staged) status(i, moment, now int64) mirror.Status {
 	st := mirror.Status{URL: u.url, State: u.state, Reason: u.why, Rejected: map[string]uint64{}, Connects: 1}
-	went := now - moment + day // seconds for which it is said to have been read
+	went := now - moment + day/10 // seconds of a lively market
 	if !u.heard() {
 		st.Unheard = map[string]int64{u.state: day}
 		st.LagSeconds, st.Connects = heardFor+now-moment, 3

@@ -49,6 +49,7 @@ func TestStories(t *testing.T) {
 			"damage":   cmdDamage,
 			"older":    cmdOlder,
 			"dump":     cmdDump,
+			"newer":    cmdNewer,
 		},
 	})
 }
