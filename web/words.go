@@ -45,6 +45,10 @@ func (s *Site) words() template.FuncMap {
 		"indent":   indented,
 		"add":      func(a, b int) int { return a + b },
 		"lower":    strings.ToLower,
+		"jobrows":  s.jobRows,
+		"jobwho": func(key, name string, provider bool) person {
+			return person{key, brief(name, nameChars, nameBytes), keyPath(key, provider)}
+		},
 	}
 }
 
