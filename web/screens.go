@@ -108,6 +108,10 @@ func (v *view) Fragment(name string) (template.HTML, error) {
 func (s *Site) allScreens() []*screen {
 	return []*screen{
 		s.overviewScreen(),
+		s.dvmsScreen(),
+		s.dvmScreen(),
+		s.kindsScreen(),
+		s.kindScreen(),
 		s.docsScreen(),
 		s.shapesScreen(),
 	}
@@ -215,6 +219,7 @@ type fault struct {
 	Word    string
 	Detail  string
 	Watched []Watched // upstreams, when something was never seen
+	Hints   []hint    // other pages that may help
 }
 
 // refuse answers with a page that says why, and what to do next; to a program, with a problem.
@@ -228,6 +233,10 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var never *unseen
 	if errors.As(err, &never) {
 		f.Detail, f.Watched = never.Detail, never.Watched
+	}
+	var knows *hinted
+	if errors.As(err, &knows) {
+		f.Hints = knows.hints
 	}
 	f.Word = http.StatusText(f.Status)
 	if f.Status == http.StatusServiceUnavailable {

@@ -36,7 +36,7 @@ func (s *Site) words() template.FuncMap {
 		"exact":    exact,
 		"iso":      func(at int64) string { return time.Unix(at, 0).UTC().Format(time.RFC3339) },
 		"lasting":  func(seconds int64) string { return lasting(time.Duration(seconds) * time.Second) },
-		"millis":   func(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) },
+		"millis":   millis,
 		"percent":  func(f *float64) string { return fmt.Sprintf("%.0f %%", 100**f) },
 		"sats":     sats,
 		"grouped":  func(n any) string { return grouped(whole(n)) },
@@ -121,6 +121,8 @@ func ago(now time.Time, at int64) string {
 	}
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
+
+func millis(ms int64) string { return lasting(time.Duration(ms) * time.Millisecond) }
 
 // lasting is how long something took, with two digits that count.
 func lasting(d time.Duration) string {

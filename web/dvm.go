@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"dvmrelay/index"
+	"dvmrelay/nip90"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	dvmJobs      = 10 // newest jobs on a provider's page
+	cardsWhole   = 8  // announcements shown in full; the others in a line
+	dvmKinds     = 48 // kinds that are named before the others are counted
+	relaysListed = 20
+	wordsShown   = 600 // characters of what a provider says of itself
+)
+
+// dvmPage is one provider.
+type dvmPage struct {
+	dvm
+	Window   string
+	Chips    []chip
+	Detail   *ProviderView
+	Check    *CheckupView
+	Items    []checked
+	Tally    []tallied
+	Cards    []announcement
+	Others   []announcement
+	Series   *series
+	Jobs     []index.Thread
+	UpPath   string
+	Complete bool // the series is of all that there was
+}
+
+func (s *Site) dvmScreen() *screen {
+	return &screen{path: "/dvms/{key}", file: "dvm.html", tab: "DVMs", live: []string{"now", "check", "jobs"}, load: s.dvmPage, api: func(v *visit) string {
+		return "/providers/" + url.PathEscape(v.Path("key"))
+	}}
+}
+
+// dvmPage reads one provider.
+func (s *Site) dvmPage(ctx context.Context, v *visit) (*sheet, error) {
+	window, err := windowOf(v.Query)
+	if err != nil {
+		return nil, err
+	}
+	pk, err := parsedKey("key", v.Path("key"))
+	if err == nil && pk.IsZero() {
+		err = huma.Error400BadRequest("key: is no public key (hex, npub or nprofile)")
+	}
+	if err != nil {
+		return nil, err
+	}
+	path := keyPath(pk.String(), true)
+	if v.Path("key") != nip90.Npub(pk) {
+		return nil, elsewhere{withQuery(path, url.Values{"window": {v.Query.Get("window")}})}
+	}
+	in := &providerInput{Key: pk.String()}
+	got, err := s.provider(ctx, in)
+	if err != nil {
+		return nil, noProvider(err, pk)
+	}
+	check, err := s.check(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	p := &dvmPage{Window: window, Chips: windowChips(path, nil, window), Detail: &got.Body, Check: &check.Body, UpPath: apiPrefix + "/providers/" + nip90.Npub(pk) + "/up"}
+	p.ProviderHead = &got.Body.ProviderHead
+	p.Items, p.Tally = judged(check.Body.Items)
+	for i := range got.Body.Handlers {
+		a := announcementOf(&got.Body.Handlers[i], i)
+		if i < cardsWhole {
+			p.Cards = append(p.Cards, a)
+		} else {
+			p.Others = append(p.Others, a)
+		}
+	}
+	if err := s.dvmHistory(ctx, p); err != nil {
+		return nil, err
+	}
+	return &sheet{Title: p.title(), About: p.about(), Script: []string{"uplot.min.js", "charts.js"}, Style: []string{"uplot.min.css"}, Data: p}, nil
+}
+
+// dvmHistory reads what a provider did over time, and its newest jobs.
+func (s *Site) dvmHistory(ctx context.Context, p *dvmPage) error {
+	stats, err := s.stats(ctx, &statsInput{Window: Window{Window: p.Window}, Provider: p.PubKey})
+	if err != nil {
+		return err
+	}
+	p.Complete = stats.Body.Complete
+	p.Series = drawn("history", "Jobs it answered, by when they were asked.", stats.Body.Series,
+		[]string{"Jobs it answered", "First result, median"}, []string{"answered", "results", "errors"}, []string{"p50"})
+	if stats.Body.Requests == 0 {
+		p.Series.Rows = nil
+	}
+	jobs, err := s.jobs(ctx, &jobsInput{Paging: Paging{Limit: dvmJobs}, Provider: p.PubKey})
+	if err != nil {
+		return err
+	}
+	p.Jobs = jobs.Body.Items
+	return nil
+}
+
+// noProvider adds to a refusal where else a key may be found.
+func noProvider(err error, pk nip90.PubKey) error {
+	var told huma.StatusError
+	if !errors.As(err, &told) || told.GetStatus() != http.StatusNotFound {
+		return err
+	}
+	npub := nip90.Npub(pk)
+	return &hinted{err, []hint{
+		{"/u/" + npub, "See what this key asked for and said as a person"},
+		{"/jobs?for=" + npub, "See the jobs that name this key"},
+	}}
+}
+
+func (p *dvmPage) title() string {
+	if p.Name == "" {
+		return "DVM " + shortKey(p.PubKey)
+	}
+	return "DVM " + shorten(p.Name, 60) + " (" + shortKey(p.PubKey) + ")"
+}
+
+func (p *dvmPage) about() string {
+	var kinds []string
+	for _, k := range p.Kinds[:min(len(p.Kinds), kindsInRow)] {
+		kinds = append(kinds, strings.TrimSpace(itoa(k)+" "+nip90.KindName(k)))
+	}
+	text := "Serves " + strings.Join(kinds, ", ")
+	if len(kinds) == 0 {
+		text = "Serves no kind that is known here"
+	}
+	if m := p.Measured; m != nil {
+		text += fmt.Sprintf(". Answered %d of %d in 30 days", m.Answered, m.Eligible)
+		if m.FirstResultMs != nil && m.FirstResultMs.Count > 0 {
+			text += ", first result after " + millis(m.FirstResultMs.P50)
+		}
+	}
+	return text + "."
+}
+
+// Said is what it says of itself, shortened.
+func (p *dvmPage) Said() string { return shorten(p.ProviderHead.About, wordsShown) }
+
+// AllKinds are its kinds, as many as are named.
+func (p *dvmPage) AllKinds() []int { return p.Kinds[:min(len(p.Kinds), dvmKinds)] }
+
+// UnnamedKinds is how many others there are.
+func (p *dvmPage) UnnamedKinds() int { return max(len(p.Kinds)-dvmKinds, 0) }
+
+// Marks are its findings in words.
+func (p *dvmPage) Marks() (list []badge) {
+	for _, code := range p.FindingCodes {
+		list = append(list, badgeOf(code))
+	}
+	return list
+}
+
+// Relays are where it says that it listens.
+func (p *dvmPage) Relays() []string { return bounded(p.Detail.Relays, relaysListed) }
+
+// bounded is a list of what strangers wrote: not many, not long.
+func bounded(list []string, most int) []string {
+	out := make([]string, 0, min(len(list), most+1))
+	for _, s := range list[:min(len(list), most)] {
+		out = append(out, shorten(s, 160))
+	}
+	if more := len(list) - most; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return out
+}
+
+// tallied is how many items of a check list are in a state.
+type tallied struct {
+	checkState
+	Count int
+}
+
+// judged puts what is wrong first and says what to do about it.
+func judged(items []index.CheckItem) (list []checked, counts []tallied) {
+	for _, it := range items {
+		list = append(list, checkedOf(it))
+	}
+	slices.SortStableFunc(list, func(a, b checked) int { return a.State.rank - b.State.rank })
+	for _, c := range list {
+		if n := len(counts); n > 0 && counts[n-1].checkState == c.State {
+			counts[n-1].Count++
+		} else {
+			counts = append(counts, tallied{c.State, 1})
+		}
+	}
+	return list, counts
+}
