@@ -44,7 +44,7 @@ func (w *world) announcements(moment int64) ([][]line, error) {
 	owl := w.byName["Night Owl Media"] // it beat its last two days ago
 	for i := range int64(4) {
 		s.atSecond(moment - 2*day - (4-i)*300)
-		s.beat(owl)
+		s.beat(owl, 0)
 	}
 	step()
 	w.voices(s, moment)
@@ -143,9 +143,9 @@ func (w *world) faces(moment int64) ([]line, error) {
 	return s.lines, s.err
 }
 
-// beat is a sign of life.
-func (s *writer) beat(p *provider) {
-	evt, err := nip90.NewHeartbeat(p.d, s.now(), s.after(10*60_000))
+// beat is a sign of life, good until expires; 0 = for ever.
+func (s *writer) beat(p *provider, expires int64) {
+	evt, err := nip90.NewHeartbeat(p.d, s.now(), expires)
 	if evt != nil {
 		evt.Content = fmt.Sprintf(`{"status":"online","jobs":%s}`, strconv.FormatInt(s.d.between(0, 40), 10))
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"dvmrelay/mirror"
@@ -42,8 +43,9 @@ type Options struct {
 
 // Market is a made-up market. Make it with New, and run it once.
 type Market struct {
-	o Options
-	w *world
+	o       Options
+	w       *world
+	grumble sync.Once // somebody was told that events are refused
 }
 
 // NewStage makes the staged upstreams. They move with the clock, nil = time.Now.

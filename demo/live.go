@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 
 	"dvmrelay/nip90"
@@ -155,13 +157,22 @@ func (m *Market) tell(ctx context.Context, l *line, client *wire.Client, answers
 				continue
 			}
 			if !ok.Accepted {
-				m.o.Log.Debug("demo: event refused", "id", l.evt.ID, "kind", l.evt.Kind, "reason", ok.Reason)
+				m.refused(l, ok.Reason)
 			} else if id, good := nip90.ParseID(l.evt.ID); good {
 				m.sighted(id, l.staged)
 			}
 			return nil
 		}
 	}
+}
+
+// refused tells once that this relay's own rules keep the market out.
+func (m *Market) refused(l *line, reason string) {
+	level := slog.LevelDebug
+	if l.evt.Kind != nip90.KindHeartbeat && !strings.HasPrefix(reason, "invalid: expired") {
+		m.grumble.Do(func() { level = slog.LevelWarn })
+	}
+	m.o.Log.Log(context.Background(), level, "demo: this relay refuses an event of the market", "id", l.evt.ID, "kind", l.evt.Kind, "reason", reason)
 }
 
 // sleep waits for a while, or until ctx ends.

@@ -116,7 +116,7 @@ func (w *world) beats(c slot, r Rhythm) *writer {
 	s := &writer{w: w, d: newDice(w.seed, uint64(c.n)*4+3), speed: r.Speed, at: c.n * r.Every.Milliseconds()}
 	for i, p := range w.providers {
 		if p.beats && (c.n+int64(i)*7)%beatEach == 0 {
-			s.beat(p)
+			s.beat(p, s.after(10*60_000))
 		}
 	}
 	return s
