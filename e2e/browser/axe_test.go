@@ -59,8 +59,8 @@ const runAxe = `axe.run(document, {resultTypes: ["violations"], preload: false, 
 // TestAxe_FindsNoSeriousFault runs axe-core on each screen.
 func TestAxe_FindsNoSeriousFault(t *testing.T) {
 	t.Parallel()
-	h := newHub(t, nil)
-	allAccessible(t, h, screens(staged(t, h)))
+	h, c := demo(t)
+	allAccessible(t, h, screens(c))
 }
 
 func allAccessible(t *testing.T, h *hub, all []screen) {

@@ -19,9 +19,11 @@ type screen struct {
 	main   []string // selectors of what it is for, there with and without scripts
 }
 
-// screens are all pages of a hub, with the market that is staged on it.
+// screens are all pages of a hub, with the market of the demo on it.
 func screens(_ cast) []screen {
 	return []screen{
+		{"docs", "/docs", http.StatusOK, []string{"main pre"}},
+		{"shapes", "/docs/shapes", http.StatusOK, []string{"main table"}},
 		{"not-found", "/no/such/page", http.StatusNotFound, []string{"main a[href]"}},
 	}
 }
@@ -34,8 +36,8 @@ const (
 // TestScreens_AtEveryWidthInEveryLight looks at each screen at three widths, light and dark, with and without scripts.
 func TestScreens_AtEveryWidthInEveryLight(t *testing.T) {
 	t.Parallel()
-	h := newHub(t, nil)
-	everyWay(t, h, screens(staged(t, h)))
+	h, c := demo(t)
+	everyWay(t, h, screens(c))
 }
 
 func everyWay(t *testing.T, h *hub, all []screen) {

@@ -234,15 +234,16 @@ func (b *tab) source() string {
 }
 
 // tallest is how much of a page a picture shows; more takes seconds.
-const tallest = 5000
+const tallest = 4000
 
 // picture is the page as PNG, from the top.
 func (b *tab) picture() []byte {
 	b.t.Helper()
-	beyond := true
+	beyond, fast := true, true
 	height := min(eval[float64](b, "document.documentElement.scrollHeight"), tallest)
 	return call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{
 		CaptureBeyondViewport: &beyond,
+		OptimizeForSpeed:      &fast,
 		Clip:                  &page.Viewport{Width: float64(b.see.width), Height: max(height, float64(b.see.height())), Scale: 1},
 	}).Data
 }
