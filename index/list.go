@@ -31,7 +31,7 @@ func (x *Index) Threads(r store.Reader, q ThreadQuery) (ThreadPage, error) {
 		left: maxWork,
 		want: jobWant{
 			state: q.State, payment: q.Payment, kind: q.Kind, provider: q.Provider, customer: q.Customer, encrypted: q.Encrypted,
-			words: Words(q.Text), answers: q.For,
+			words: Words(q.Text), answers: q.For, without: q.Without,
 		},
 	}}
 	return page, l.fill(&page, at)

@@ -17,6 +17,7 @@ type ThreadQuery struct {
 	State     string // one of States
 	Payment   string // one of Payments
 	Kind      int    // of the request
+	Without   []int  // kinds that are left out
 	Provider  nip90.PubKey
 	Customer  nip90.PubKey
 	For       nip90.PubKey // what this provider could answer and has not: unanswered jobs first

@@ -21,6 +21,7 @@ type jobWant struct {
 	state, payment     string
 	kind               int
 	kinds              []int // one of these, nil = any
+	without            []int // none of these
 	provider, customer nip90.PubKey
 	encrypted          *bool
 	words              []string // that its input has
@@ -226,7 +227,7 @@ func (w *finder) fits(at *jobRow) bool {
 
 func (q *jobWant) ofKind(kind int) bool {
 	return (q.kind == 0 || q.kind == kind) && (q.kinds == nil || slices.Contains(q.kinds, kind)) &&
-		(q.answers.IsZero() || slices.Contains(q.could, kind))
+		(q.answers.IsZero() || slices.Contains(q.could, kind)) && !slices.Contains(q.without, kind)
 }
 
 // anyMembers stands for a number of members that was not looked up.
@@ -239,7 +240,7 @@ func (w *finder) enough(at *jobRow) bool {
 		return false
 	}
 	// Only the list of a provider has jobs whose request is not here, and those stand at time 0.
-	ofKind := q.kind == 0 && q.kinds == nil || at.kind != 0
+	ofKind := q.kind == 0 && q.kinds == nil && len(q.without) == 0 || at.kind != 0
 	return ofKind && (at.told || q.encrypted == nil && !q.private && len(q.words) == 0)
 }
 

@@ -95,10 +95,11 @@ type Renderer func(ctx context.Context, notes []*Note) ([]Shown, error)
 
 // Watch turns commits into notes, keeps the newest, and lets any number of readers follow them. Safe for concurrent use.
 type Watch struct {
-	o     WatchOptions
-	loss  atomic.Uint64 // the last version that took bodies away
-	wake  chan struct{}
-	moves atomic.Uint64 // the last version that moved anything
+	o      WatchOptions
+	loss   atomic.Uint64 // the last version that took bodies away
+	wake   chan struct{}
+	moves  atomic.Uint64 // the last version that moved anything
+	recent *Recent
 
 	mu      sync.Mutex // guards below
 	pending pending
@@ -139,7 +140,7 @@ func NewWatch(o WatchOptions) *Watch {
 	first := uint64(max(o.Now().UnixMilli(), 0)) << 12
 	return &Watch{
 		o: o, wake: make(chan struct{}, 1), last: first, named: make(map[string]*Note), grown: make(chan struct{}),
-		readers: make(map[string]int), pending: newPending(), beats: newBeats(),
+		readers: make(map[string]int), pending: newPending(), beats: newBeats(), recent: newRecent(),
 	}
 }
 
@@ -154,6 +155,7 @@ func (w *Watch) Committed(version uint64, commits []store.Commit) {
 		w.loss.Store(version)
 	}
 	w.moves.Store(version)
+	w.recent.committed(version, commits, now)
 	w.mu.Lock()
 	for i := range commits {
 		w.pending.add(&commits[i], now, w.o.MaxNotes)

@@ -97,11 +97,7 @@ func (w *reasons) addressedOffline() error {
 		if err != nil {
 			return err
 		}
-		grace := daySeconds
-		if life.beats() {
-			grace = aliveSeconds
-		}
-		if life.what != "" && w.end()-life.at <= grace {
+		if !w.offline(&life) {
 			return nil
 		}
 		name, err := w.called(pk)
@@ -116,6 +112,15 @@ func (w *reasons) addressedOffline() error {
 		w.say(whyAddressedOffline, pk, fmt.Sprintf("%s%s, which the job addresses, is offline: the last of it that came to this relay is its %s of %s.", likely, name, life.what, utc(life.at)), life.evidence(pk))
 		return nil
 	})
+}
+
+// offline says whether the last sign of life of a key is too long before the end.
+func (w *reasons) offline(life *pulse) bool {
+	grace := daySeconds
+	if life.beats() {
+		grace = aliveSeconds
+	}
+	return life.what == "" || w.end()-life.at > grace
 }
 
 func (w *reasons) noProvider() error {

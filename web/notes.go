@@ -181,6 +181,10 @@ func (s *Site) Run(ctx context.Context) error {
 		// Without it each living service is told as new once more, and that is all.
 		s.d.Log.Warn("services not remembered", "err", err)
 	}
+	if err := s.d.Watch.Recent().Fill(s.d.Index, s.d.View); err != nil {
+		// The first visitor tries again.
+		s.d.Log.Warn("recent jobs not read", "err", err)
+	}
 	done := make(chan error, 1)
 	go func() { done <- s.d.Watch.Run(ctx, s.render) }()
 	t := teller{s: s, upstreams: make(map[string]string)}
@@ -192,6 +196,7 @@ func (s *Site) Run(ctx context.Context) error {
 			return <-done
 		case <-tick.C:
 			t.look(ctx)
+			s.refigure(ctx)
 		}
 	}
 }

@@ -174,6 +174,7 @@ type Site struct {
 	busy    chan struct{}
 	fed     bool // the Watch hears of commits
 	shown   renderings
+	figures figures
 	streams streams
 
 	mu   sync.Mutex    // guards below

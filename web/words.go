@@ -34,6 +34,12 @@ func (s *Site) words() template.FuncMap {
 		"ago":      ago,
 		"when":     func(now time.Time, at int64) moment { return moment{at, ago(now, at)} },
 		"exact":    exact,
+		"clock":    clockTime,
+		"day":      func(at int64) string { return time.Unix(at, 0).UTC().Format("2 Jan") },
+		"bare":     bareURL,
+		"since":    func(now time.Time, at int64) string { return lasting(now.Sub(time.Unix(at, 0))) },
+		"short12":  func(id string) string { return id[:min(len(id), 12)] },
+		"compact":  compact,
 		"iso":      func(at int64) string { return time.Unix(at, 0).UTC().Format(time.RFC3339) },
 		"lasting":  func(seconds int64) string { return lasting(time.Duration(seconds) * time.Second) },
 		"millis":   millis,
@@ -175,6 +181,17 @@ func grouped(n int64) string {
 		text = text[:i] + "\u202f" + text[i:]
 	}
 	return sign + text
+}
+
+// compact writes a number in at most four characters, up to a million.
+func compact(n int) string {
+	switch {
+	case n < 1000:
+		return itoa(n)
+	case n < 9_950:
+		return fmt.Sprintf("%.1fk", float64(n)/1000)
+	}
+	return fmt.Sprintf("%dk", (n+500)/1000)
 }
 
 // indented is JSON with line breaks for people; what is no JSON stays as it is.
