@@ -163,18 +163,19 @@ func New(o Options, d Deps) *Site {
 
 // Site is the web door of the relay's port. It is safe for concurrent use.
 type Site struct {
-	o       Options
-	d       Deps
-	handler http.Handler
-	answers http.Handler // the API
-	doc     *docPage
-	assets  map[string]*file
-	fault   *template.Template // the page of what cannot be shown
-	lively  map[string]bool    // patterns of the pages with live fragments
-	busy    chan struct{}
-	fed     bool // the Watch hears of commits
-	shown   renderings
-	streams streams
+	o        Options
+	d        Deps
+	handler  http.Handler
+	answers  http.Handler // the API
+	doc      *docPage
+	assets   map[string]*file
+	fault    *template.Template // the page of what cannot be shown
+	lively   map[string]bool    // patterns of the pages with live fragments
+	busy     chan struct{}
+	fed      bool // the Watch hears of commits
+	shown    renderings
+	streams  streams
+	verdicts verdicts
 
 	mu   sync.Mutex    // guards below
 	runs chan struct{} // closed when Run ends; nil while it does not run
