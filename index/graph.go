@@ -71,6 +71,12 @@ func (x *Index) Graph(r store.Reader, id nip90.ID) (Graph, bool, error) {
 	if err != nil || !ok {
 		return Graph{}, false, err
 	}
+	g, err := x.draw(r, &t)
+	return g, err == nil, err
+}
+
+// draw makes a graph of a thread with its events.
+func (x *Index) draw(r store.Reader, t *Thread) (Graph, error) {
 	d := drawing{
 		Graph: Graph{Root: t.ID, Nodes: []GraphNode{}, Edges: []GraphEdge{}, More: t.More},
 		nodes: make(map[string]bool), edges: make(map[GraphEdge]bool), names: make(map[string]string),
@@ -83,14 +89,14 @@ func (x *Index) Graph(r store.Reader, id nip90.ID) (Graph, bool, error) {
 	for i := range t.Events {
 		if e := &t.Events[i]; !isMoney(e.Role) && e.ID != t.ID {
 			d.event(e)
-			d.answer(&t, e)
+			d.answer(t, e)
 		}
 		d.invoice(&t.Events[i])
 	}
 	for i := range t.Events {
 		if e := &t.Events[i]; isMoney(e.Role) {
-			if err := d.receipt(r, &t, e, x.o.KeepCustomer); err != nil {
-				return Graph{}, false, err
+			if err := d.receipt(r, t, e, x.o.KeepCustomer); err != nil {
+				return Graph{}, err
 			}
 		}
 	}
@@ -100,7 +106,7 @@ func (x *Index) Graph(r store.Reader, id nip90.ID) (Graph, bool, error) {
 	for _, id := range t.ChainedTo {
 		d.chain(t.ID, id)
 	}
-	return d.Graph, true, nil
+	return d.Graph, nil
 }
 
 func isMoney(role string) bool {

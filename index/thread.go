@@ -20,17 +20,26 @@ func (x *Index) Thread(r store.Reader, id nip90.ID) (Thread, bool, error) {
 		return Thread{}, false, err
 	}
 	l := lens{Reader: r, x: x, now: x.now(0)}
+	o, ok, err := l.opened(root)
+	return o.Thread, ok, err
+}
+
+// opened is a thread with its events and the reasons for how it stands.
+func (l *lens) opened(root nip90.ID) (opened, bool, error) {
 	o, ok, err := l.read(root)
 	if err != nil || !ok {
-		return Thread{}, false, err
+		return opened{}, false, err
 	}
 	if err := l.events(&o); err != nil {
-		return Thread{}, false, err
+		return opened{}, false, err
 	}
 	if err := l.remark(&o); err != nil {
-		return Thread{}, false, err
+		return opened{}, false, err
 	}
-	return o.Thread, true, l.explain(&o)
+	if err := l.explain(&o); err != nil {
+		return opened{}, false, err
+	}
+	return o, true, nil
 }
 
 // maxBodies bounds the bodies, and the words taken from them, that one answer holds, in bytes.
@@ -43,6 +52,10 @@ type lens struct {
 	now      int64
 	handlers map[nip90.PubKey][]Handler
 	spent    int // of maxBodies
+
+	most  int  // events of a thread that are read, 0 = maxEvents
+	first int  // that were read without a gap
+	cut   bool // there are others behind them
 }
 
 // opened is a thread on its way to be shown, with what its parts were read from.

@@ -1,21 +1,40 @@
 package index
 
 import (
+	"cmp"
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 )
 
 // events adds the request and the members of a thread.
 func (l *lens) events(o *opened) error {
-	ids, err := threadIDs(l, o.ID, maxEvents+1)
+	most := cmp.Or(l.most, maxEvents)
+	ids, err := threadIDs(l, o.ID, most+1)
 	if err != nil {
 		return err
 	}
-	if len(ids) > maxEvents {
-		ids, o.More = ids[:maxEvents], true
-	}
 	o.Events = []Entry{}
 	o.zaps = make(map[nip90.ID]*nip90.Zap)
+	if len(ids) > most {
+		ids, l.cut, o.More = ids[:most], true, true
+	}
+	if err := l.entries(o, ids); err != nil {
+		return err
+	}
+	l.first = len(o.Events)
+	if l.cut && l.most > 0 {
+		if ids, err = l.landmarks(o, ids); err != nil {
+			return err
+		}
+		if err := l.entries(o, ids); err != nil {
+			return err
+		}
+	}
+	return l.resultChains(o)
+}
+
+// entries adds events to a thread.
+func (l *lens) entries(o *opened, ids []nip90.ID) error {
 	for _, id := range ids {
 		f, ok, err := l.Fact(id)
 		if err != nil {
@@ -30,7 +49,7 @@ func (l *lens) events(o *opened) error {
 		}
 		o.Events, o.members = append(o.Events, e), append(o.members, f)
 	}
-	return l.resultChains(o)
+	return nil
 }
 
 // chainedResults is how many results of a thread are looked up as the input of later jobs.

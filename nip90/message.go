@@ -309,6 +309,7 @@ type Other struct {
 	Relays    []string  // `relay` of 62 and 10019, `r` of 10002, as written
 	Writes    []string  // those of Relays that its author publishes on: of 10002, all that are not marked read. NIP-65
 	Profile   *Profile  // of kind 0, nil when its content is no JSON object
+	Says      []string  // what kind a report is of (NIP-56), or the labels of kind 1985 (NIP-32); at most 8
 	findings  []Finding
 }
 

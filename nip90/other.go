@@ -1,6 +1,10 @@
 package nip90
 
-import "github.com/nbd-wtf/go-nostr"
+import (
+	"slices"
+
+	"github.com/nbd-wtf/go-nostr"
+)
 
 // parseHeartbeat reads the heartbeat family.
 func parseHeartbeat(evt *nostr.Event) *Heartbeat {
@@ -102,6 +106,11 @@ func parseOther(evt *nostr.Event) *Other {
 			}
 		case "relay", "r":
 			m.addRelay(tag)
+		case "l":
+			m.say(KindLabel, value(tag, 1))
+		}
+		if tag[0] == "e" || tag[0] == "p" {
+			m.say(KindReport, value(tag, 2))
 		}
 	}
 	if pk, ok := ParsePubKey(m.D); ok && evt.Kind >= 30000 && evt.Kind < 40000 {
@@ -113,6 +122,16 @@ func parseOther(evt *nostr.Event) *Other {
 	}
 	m.findings = n.list
 	return m
+}
+
+// maxSays bounds what is read of one report or label.
+const maxSays = 8
+
+// say adds a word of a report or a label: of the events of that kind.
+func (m *Other) say(kind int, word string) {
+	if m.Kind == kind && word != "" && len(m.Says) < maxSays && !slices.Contains(m.Says, word) {
+		m.Says = append(m.Says, word)
+	}
 }
 
 func (m *Other) addRelay(tag nostr.Tag) {

@@ -112,6 +112,7 @@ func (s *Site) allScreens() []*screen {
 		s.dvmScreen(),
 		s.kindsScreen(),
 		s.kindScreen(),
+		s.threadScreen(),
 		s.docsScreen(),
 		s.shapesScreen(),
 	}

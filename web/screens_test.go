@@ -30,10 +30,13 @@ func TestScreens_KeepTheRulesOfTheFrame(t *testing.T) {
 			if n := len(page); n > maxPage {
 				t.Errorf("%d bytes of HTML, want at most %d", n, maxPage)
 			}
-			for _, m := range []string{"<h1", "<title>", `<main id="main"`, `aria-label="Pages"`} {
+			for _, m := range []string{"<h1", "<head>", `<main id="main"`, `aria-label="Pages"`} {
 				if n := strings.Count(page, m); n != 1 {
 					t.Errorf("%s stands there %d times, want once", m, n)
 				}
+			}
+			if head, _, _ := strings.Cut(page, "</head>"); strings.Count(head, "<title>") != 1 { // drawings have titles, too
+				t.Errorf("its head has %d titles, want one", strings.Count(head, "<title>"))
 			}
 			for _, bad := range []string{" style=", "javascript:", "<script>", " onclick=", " onload=", "<img", "<iframe", "ZgotmplZ", "<no value>", "%!"} {
 				if strings.Contains(page, bad) {

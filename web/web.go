@@ -176,6 +176,7 @@ type Site struct {
 	shown   renderings
 	figures figures
 	streams streams
+	seals   seals
 
 	mu   sync.Mutex    // guards below
 	runs chan struct{} // closed when Run ends; nil while it does not run
