@@ -82,3 +82,64 @@ func (x *Index) Names(r store.Reader, keys []nip90.PubKey) (map[nip90.PubKey]str
 
 // KeepsCustomers says whether customers are remembered for longer than the bodies of their requests.
 func (x *Index) KeepsCustomers() bool { return x.o.KeepCustomer }
+
+// Asked is what became of the newest jobs of one customer.
+type Asked struct {
+	Jobs        int   `json:"jobs"`
+	More        bool  `json:"more,omitempty"` // there are older ones, which are not counted
+	Answered    int   `json:"answered"`       // with an answer of any kind
+	Delivered   int   `json:"delivered"`      // with a result
+	AskedMsat   int64 `json:"asked_msat"`     // by all providers together
+	ClaimedMsat int64 `json:"claimed_msat"`
+	FirstAt     int64 `json:"first_at"` // when the oldest of these was asked, unix seconds; 0 = none
+	LastAt      int64 `json:"last_at"`
+}
+
+// The bounds of one Asked.
+const (
+	maxAskedJobs = 500
+	maxAskedFold = 2_000 // events of jobs whose sums wait, which are read for it; the rest count as they were summed
+)
+
+// Asked counts the newest 500 jobs of a customer.
+func (x *Index) Asked(r store.Reader, customer nip90.PubKey) (a Asked, err error) {
+	var fault error
+	left := int64(maxAskedFold)
+	err = r.Scan(keyOf(keyByCustomer, customer[:]), nil, func(key, _ []byte) bool {
+		at, root, ok := splitTimed(key)
+		if a.More = a.Jobs == maxAskedJobs; !ok || a.More {
+			return false
+		}
+		row, ok, err := readThread(r, root)
+		if err == nil && ok && row.is(rowStale) && row.members <= left {
+			left -= row.members
+			row, _, ok, err = current(r, root)
+		}
+		if fault = err; err != nil {
+			return false
+		}
+		if ok {
+			a.add(&row, at)
+		}
+		return true
+	})
+	if err == nil {
+		err = fault
+	}
+	return a, err
+}
+
+func (a *Asked) add(row *threadRow, at int64) {
+	if a.Jobs++; a.LastAt == 0 {
+		a.LastAt = at
+	}
+	a.FirstAt = at
+	if row.answers > 0 {
+		a.Answered++
+	}
+	if row.results > 0 {
+		a.Delivered++
+	}
+	a.AskedMsat += max(row.asked, 0)
+	a.ClaimedMsat += max(row.claimed, 0)
+}

@@ -78,6 +78,18 @@ func (r *jobRow) size() int {
 	return n
 }
 
+// Left is how long a job can still be answered.
+func (r *jobRow) Left(now time.Time) string {
+	if r.ExpiresAt == 0 {
+		return "never"
+	}
+	left := time.Unix(r.ExpiresAt, 0).Sub(now)
+	if left <= 0 {
+		return "now"
+	}
+	return "in " + lasting(left)
+}
+
 // rowOf names first those who gave a result, the earliest first, then who answered otherwise.
 func (s *Site) rowOf(t *index.Thread, of fitting) jobRow {
 	row := jobRow{Thread: *t, Some: slices.Clone(t.Providers), Anchor: "job-" + t.ID.String()[:12]}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -183,6 +184,10 @@ func (s *Site) showJSON(w http.ResponseWriter, r *http.Request, sc *screen, v *v
 		return
 	}
 	got, err := s.rendered(r.Context(), sc, v, r.URL.RequestURI())
+	if to := (elsewhere{}); errors.As(err, &to) {
+		away(w, r, beside(to.path))
+		return
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return

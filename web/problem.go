@@ -45,9 +45,12 @@ func (s *Site) unseen(detail string) error {
 // failed gives an error its place in HTTP. What a stranger can cause is 4xx; the store's own trouble is logged, not told.
 func (s *Site) failed(err error) error {
 	var told huma.StatusError
+	var to elsewhere
 	switch {
 	case errors.As(err, &told):
 		return err
+	case errors.As(err, &to):
+		return huma.Error404NotFound(to.Error())
 	case errors.Is(err, index.ErrCursor):
 		return huma.Error400BadRequest("cursor: " + index.ErrCursor.Error())
 	case errors.Is(err, index.ErrQuery):

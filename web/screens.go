@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,9 @@ type sheet struct {
 	Script []string // of assets or vendored, beside what every page has
 	Style  []string
 	Data   any
+
+	Status int  // of HTTP; 0 = 200
+	Still  bool // nothing of it changes by itself, whatever the screen has
 }
 
 // elsewhere is what load fails with when the page has another address: path, with what follows it.
@@ -75,8 +79,11 @@ func (v *view) Demo() bool { return v.Site.d.Demo }
 func (v *view) Version() string { return v.Site.d.Version }
 
 // JSON is where the same is given to programs.
-func (v *view) JSON() string {
-	path, query, asked := strings.Cut(v.Here, "?")
+func (v *view) JSON() string { return beside(v.Here) }
+
+// beside is where what a page shows is given to programs.
+func beside(page string) string {
+	path, query, asked := strings.Cut(page, "?")
 	path = strings.TrimSuffix(path, "/")
 	if path == "" {
 		path = "/index"
@@ -89,7 +96,7 @@ func (v *view) JSON() string {
 
 // Stream is where the fragments of the page are told anew; empty when it has none.
 func (v *view) Stream() string {
-	if v.live == nil || len(v.live.html) == 0 {
+	if v.live == nil || len(v.live.html) == 0 || v.Still {
 		return ""
 	}
 	return livePath + "?" + url.Values{"at": {v.Here}, "of": {v.live.sum}}.Encode()
@@ -115,6 +122,9 @@ func (s *Site) allScreens() []*screen {
 		s.threadScreen(),
 		s.docsScreen(),
 		s.shapesScreen(),
+		s.jobsScreen(),
+		s.personScreen(),
+		s.meScreen(),
 	}
 }
 
@@ -190,7 +200,7 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, sc *screen) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.write(w, r, http.StatusOK, sc.page, &view{sheet: got.sheet, Now: got.at, Tab: sc.tab, live: got})
+	s.write(w, r, cmp.Or(got.sheet.Status, http.StatusOK), sc.page, &view{sheet: got.sheet, Now: got.at, Tab: sc.tab, live: got})
 }
 
 // write gives a page.

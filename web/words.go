@@ -52,6 +52,8 @@ func (s *Site) words() template.FuncMap {
 		"add":      func(a, b int) int { return a + b },
 		"lower":    strings.ToLower,
 		"jobrows":  s.jobRows,
+		"jobchips": func(of string, chips []chip) chipRow { return chipRow{of, chips} },
+		"chosen":   func() []string { return chosen[:] },
 		"jobwho": func(key, name string, provider bool) person {
 			return person{key, brief(name, nameChars, nameBytes), keyPath(key, provider)}
 		},
