@@ -50,6 +50,7 @@ type Peer struct {
 	// Challenged: it was sent a challenge and may authenticate. NIP-42.
 	Challenged bool
 	Authed     []nip90.PubKey
+	Agent      string // what it calls itself; no rule looks at it
 }
 
 // Is says whether the peer has authenticated as pk. NIP-42.

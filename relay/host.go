@@ -55,6 +55,13 @@ func (r *Relay) newHost(l policies.Limits) *session.Host {
 		Roots:  r.roots,
 		Select: r.d.Index.Select,
 		Gated:  gatedKinds(),
+
+		TooSlow: func(v session.View, why session.Drop) { r.slow.note(r.d.Now(), v, why) },
+		Spent: func(c *session.Cost) {
+			if c.Took >= costlyFrom {
+				r.costly.note(r.d.Now(), c)
+			}
+		},
 	}.Prepared()
 }
 

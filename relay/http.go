@@ -84,7 +84,7 @@ func (r *Relay) upgrade(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	peer := peerOf(req, r.trusted)
-	peer.Challenged = r.o.URL != ""
+	peer.Challenged, peer.Agent = r.o.URL != "", agentOf(req.UserAgent())
 	release := func() {}
 	if !peer.Exempt {
 		var ok bool

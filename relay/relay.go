@@ -54,6 +54,9 @@ type Relay struct {
 	counters  session.Counters
 	counts    counts
 	host      atomic.Pointer[hostFor]
+	costly    costlies
+	slow      slows
+	signIns   *signIns
 
 	announcements chan announcement
 	started       chan struct{} // closed when Run has begun; no session is older
@@ -97,6 +100,7 @@ func New(o Options, d Deps) (*Relay, error) {
 		slots:     newSlots(o.InFlightBytes),
 		gatherers: newSlots(int64(max(1, runtime.GOMAXPROCS(0)-1))),
 		verifier:  newVerifier(runtime.GOMAXPROCS(0)),
+		signIns:   newSignIns(),
 
 		announcements: make(chan announcement, announceQueue),
 		started:       make(chan struct{}),

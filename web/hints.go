@@ -55,12 +55,6 @@ func withQuery(path string, q url.Values) string {
 	return path + "?" + q.Encode()
 }
 
-// chip is one of a few choices, each of them a link.
-type chip struct {
-	Name, Path string
-	On         bool
-}
-
 // windowChips choose the window of a page, which keeps its other parameters.
 func windowChips(path string, q url.Values, now string) (chips []chip) {
 	for _, w := range [...]string{"24h", "7d", "30d", "all"} {
@@ -71,7 +65,7 @@ func windowChips(path string, q url.Values, now string) (chips []chip) {
 		for name, values := range q {
 			to[name] = values
 		}
-		chips = append(chips, chip{w, withQuery(path, to), w == now})
+		chips = append(chips, chip{Name: w, Path: withQuery(path, to), On: w == now})
 	}
 	return chips
 }

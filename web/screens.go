@@ -120,6 +120,8 @@ func (s *Site) allScreens() []*screen {
 		s.kindsScreen(),
 		s.kindScreen(),
 		s.threadScreen(),
+		s.upstreamsScreen(),
+		s.relayScreen(),
 		s.docsScreen(),
 		s.shapesScreen(),
 		s.jobsScreen(),
@@ -136,6 +138,7 @@ func (s *Site) pages(mux *http.ServeMux) {
 		s.lively["GET "+sc.path] = len(sc.live) > 0
 		mux.HandleFunc("GET "+sc.path, func(w http.ResponseWriter, r *http.Request) { s.show(w, r, sc) })
 	}
+	s.adminPages(mux)
 	s.files(mux)
 	s.links(mux)
 	mux.HandleFunc("GET "+livePath, func(w http.ResponseWriter, r *http.Request) { s.live(w, r, mux) })

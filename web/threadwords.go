@@ -9,26 +9,26 @@ import (
 	"dvmrelay/nip90"
 )
 
-var stateWords = map[string]string{
+var standingStates = map[string]string{
 	"open": "Waiting for an answer", "unanswered": "Nobody answered", "processing": "At work", "payment-required": "Payment asked",
 	"partial": "Partly answered", "error": "Failed", "success": "Answered", "cancelled": "Cancelled by its customer", "expired": "Expired unanswered",
 }
 
-var paymentWords = map[string]string{
+var standingPayments = map[string]string{
 	"asked": "payment asked", "invoice-expired": "the invoice expired unpaid", "claimed": "payment claimed", "mismatch": "another amount claimed than asked",
 	"undelivered": "payment claimed, no result", "refunded": "paid back",
 }
 
 // standingWords say how a job stands, with a sign and a class.
 func standingWords(t *index.Thread) (sign, words, class string) {
-	sign, words, class = mark(t.State), cmp.Or(stateWords[t.State], t.State), t.State
+	sign, words, class = mark(t.State), cmp.Or(standingStates[t.State], t.State), t.State
 	switch {
 	case t.Unlinked:
 		return "?", "An answer that names no job", ""
 	case !t.RequestSeen:
 		return "?", "The request itself was not heard here", ""
 	}
-	pay := paymentWords[t.Payment]
+	pay := standingPayments[t.Payment]
 	switch {
 	case t.Payment == "undelivered":
 		sign, class = "$!", t.Payment

@@ -105,6 +105,12 @@ type Deps struct {
 	// AuthEncrypted keeps encrypted jobs and their answers for those they concern. Nobody proves a key here, so of them
 	// facts alone are shown.
 	AuthEncrypted bool
+	// Relay is what anybody may know of the relay itself; nil = nothing.
+	Relay func() RelayFacts
+	// Admin is the administrator who signed a request (NIP-98), in hex; Insight is what they may see. The error of Admin is
+	// told to who asked, with the status of its method HTTPStatus, or 401. nil = there are no administrators.
+	Admin   func(*http.Request) (key string, err error)
+	Insight func() RelayInsight
 
 	Name        string // of the relay, for people
 	Description string

@@ -37,6 +37,8 @@ type hub struct {
 	site   *web.Site
 	past   backfilling
 	stage  *demo.Stage // of --demo; nil without
+	growth *growth
+	began  time.Time
 	ready  atomic.Bool // the store runs and the doors are open
 }
 
@@ -46,6 +48,7 @@ func openHub(cfg config.Config, log *slog.Logger, how ...func(*hub)) (*hub, erro
 	for _, change := range how {
 		change(h)
 	}
+	h.began = time.Now()
 	heard := &listening{}
 	cfg.Index.Now, cfg.Index.Listening, cfg.Index.URL = time.Now, heard, cfg.Relay.URL
 	cfg.Index.Inputs = cfg.Web.Inputs
@@ -72,6 +75,7 @@ func openHub(cfg config.Config, log *slog.Logger, how ...func(*hub)) (*hub, erro
 		}
 		return nil, err
 	}
+	h.growth = &growth{notes: h.store, size: h.bytesOnDisk, now: time.Now, log: log}
 	h.ledger = mirror.NewLedger(h.store, nil, log)
 	heard.ledger = h.ledger
 	if h.seen, err = index.NewSightings(h.index, h.store); err != nil {
@@ -89,7 +93,8 @@ func (h *hub) join() (err error) {
 	h.site = web.New(h.cfg.Web, web.Deps{
 		View: h.store.View, Index: h.index, Watch: h.watch, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
-		Demo: h.stage != nil,
+		Demo:  h.stage != nil,
+		Relay: h.relayFacts, Admin: h.administrator, Insight: h.insight,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
 	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site, Seen: h.seenHere})

@@ -91,6 +91,7 @@ func (s *server) run(ctx context.Context) error {
 		// Above the store that it writes to, below whatever sees events.
 		{"sightings", s.seen.Run},
 		{"ledger", s.ledger.Run},
+		{"growth", s.growth.run},
 		{"relay", s.relay.Run},
 		{"mirror", s.mirror.Run},
 		{"backfilling", func(ctx context.Context) error { return s.past.watch(ctx, s.mirror.Upstreams) }},

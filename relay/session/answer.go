@@ -59,16 +59,21 @@ func (s *Session) answerAll() {
 func (s *Session) give(a *answer) {
 	ctx, cancel := context.WithTimeoutCause(a.ctx, maxAnswer, errSlowReader)
 	defer cancel()
+	began := time.Now()
 	var err error
 	if a.sub == nil {
 		err = s.giveCount(ctx, a)
 	} else {
 		err = s.giveEvents(ctx, a)
 	}
-	if err == nil || a.ctx.Err() != nil {
+	reason := ""
+	if err != nil && a.ctx.Err() == nil {
+		reason = s.excuse(ctx, err)
+	}
+	s.spent(a, began, reason)
+	if reason == "" {
 		return
 	}
-	reason := s.excuse(ctx, err)
 	if a.sub != nil {
 		s.mu.Lock()
 		current := s.subs[a.id] == a.sub
@@ -103,7 +108,7 @@ func (s *Session) giveEvents(ctx context.Context, a *answer) error {
 		return err
 	}
 	defer snap.Close()
-	w := &stream{s: s, sub: a.sub, began: s.host.Now(), complete: true, work: index.SelectWork}
+	w := &stream{s: s, sub: a.sub, began: s.host.Now(), complete: true, work: index.SelectWork, cost: &a.cost}
 	if len(a.queries) > 1 {
 		w.seen = make(map[nip90.ID]struct{})
 	}

@@ -75,7 +75,7 @@ func (q *Query) thread() nip90.ID {
 }
 
 // Host is what every session of a relay shares. It is immutable once a session runs; everything in it is safe for
-// concurrent use. All fields but Gated are required.
+// concurrent use. All fields but Gated, TooSlow and Spent are required.
 type Host struct {
 	Options  Options
 	Counters *Counters
@@ -98,6 +98,10 @@ type Host struct {
 	Roots func(r store.Reader, id nip90.ID) ([]nip90.ID, error)
 	// Select finds the events that a search asks for.
 	Select func(r store.Reader, q index.Selection) (index.Selected, error)
+	// TooSlow hears of sockets that end since their peer did not read, and Spent what answers cost. Neither blocks, nor asks
+	// the session anything; nil = nobody asks.
+	TooSlow func(View, Drop)
+	Spent   func(*Cost)
 	// Gated are the kinds that are read by author and `p` only; a handful.
 	Gated []int
 }

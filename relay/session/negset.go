@@ -151,6 +151,7 @@ func (s *Session) gather(ctx context.Context, q *Query) (set *negentropy.Set, by
 		return nil, 0, err
 	}
 	defer s.host.Gatherers.Release(1)
+	began := time.Now()
 	snap := s.host.Store.Snapshot()
 	defer snap.Close()
 	g := gathering{s: s}
@@ -160,6 +161,7 @@ func (s *Session) gather(ctx context.Context, q *Query) (set *negentropy.Set, by
 	if err == nil {
 		err = g.reserve(int64(len(g.items)) * negSumBytes)
 	}
+	s.spentNeg(*q, len(g.items), began, err)
 	if err != nil {
 		s.giveBack(g.bytes)
 		return nil, 0, err

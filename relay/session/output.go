@@ -37,6 +37,7 @@ type output struct {
 	said      int // bytes of out that are replies
 	live      []pending
 	liveBytes int
+	batch     int // bytes of the batch that is being written
 	writing   bool
 	ending    bool // nothing more is taken
 	closing   []byte
@@ -77,6 +78,7 @@ func (s *Session) write() {
 		s.mu.Lock()
 		recycle(batch)
 		batch = s.takeBatch()
+		s.o.batch = len(batch)
 		last := len(batch) == 0
 		if last {
 			s.o.writing = false
@@ -140,6 +142,7 @@ func (s *Session) send(batch []byte) bool {
 		}
 		s.host.Counters.Writes.Add(1)
 		s.host.Counters.BytesOut.Add(int64(n))
+		s.sent.Add(int64(n))
 		batch = batch[n:]
 		switch {
 		case err == nil:
@@ -219,9 +222,13 @@ func (s *Session) drop(why Drop) {
 }
 
 func (s *Session) countDrop(why Drop) {
-	if !s.counted {
-		s.counted = true
-		s.host.Counters.dropped[why].Add(1)
+	if s.counted {
+		return
+	}
+	s.counted = true
+	s.host.Counters.dropped[why].Add(1)
+	if note := s.host.TooSlow; note != nil && (why == DropSlowWrite || why == DropOverflow) {
+		note(s.viewLocked(), why)
 	}
 }
 

@@ -34,6 +34,10 @@ type Session struct {
 	heard   atomic.Int64 // unix nanoseconds of the last bytes received
 	partial atomic.Int64 // unix nanoseconds since which a message is unfinished, 0 = none
 	pinged  atomic.Int64 // unix nanoseconds of the last ping
+	begun   int64        // unix nanoseconds of the handshake
+	sent    atomic.Int64 // bytes that the peer took
+	taken   atomic.Int64 // bytes received
+	still   stillness
 
 	tasks sync.WaitGroup
 	busy  atomic.Bool // the reader works or waits for room: the peer's silence is our doing
@@ -65,6 +69,7 @@ func New(host *Host, conn net.Conn, early []byte, peer *policies.Peer) *Session 
 	s.peer.Store(peer)
 	now := host.Now().UnixNano()
 	s.heard.Store(now)
+	s.begun = now
 	return s
 }
 
@@ -120,6 +125,7 @@ func (s *Session) read(ctx context.Context) {
 		s.busy.Store(true)
 		s.heard.Store(s.host.Now().UnixNano())
 		s.host.Counters.BytesIn.Add(int64(s.in.n))
+		s.taken.Add(int64(s.in.n))
 		if !s.handle(ctx, window) {
 			s.linger()
 			return
@@ -253,6 +259,7 @@ func peerCode(payload []byte) ws.StatusCode {
 func (s *Session) Tick(now time.Time) {
 	s.expireNegotiations(now)
 	at := now.UnixNano()
+	s.still.look(s.sent.Load(), at)
 	if since := s.partial.Load(); since != 0 && at-since > int64(s.host.Options.MessageDeadline) && !s.busy.Load() {
 		s.end(&fault{ws.StatusPolicyViolation, "message was not finished in time", DropSlowFrame})
 		s.interrupt()

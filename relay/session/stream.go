@@ -22,7 +22,8 @@ type stream struct {
 	stopped  bool                  // nobody wants the rest
 	unasked  bool                  // a filter asked for nothing stored: whether that would be all is not known
 	work     int                   // what searches may still cost
-	complete bool                  // every filter was answered in full, as far as NIP-67 is asked to tell
+	cost     *Cost
+	complete bool // every filter was answered in full, as far as NIP-67 is asked to tell
 }
 
 // filter sends what matches one filter.
@@ -61,8 +62,8 @@ func (w *stream) send(raw *store.Raw) bool {
 	s := w.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.o.out) >= batchBytes && !s.o.ending && !w.sub.ended {
-		s.room.Wait()
+	if len(s.o.out) >= batchBytes {
+		w.waitRoom()
 	}
 	if s.o.ending || w.sub.ended {
 		w.stopped = true
@@ -73,10 +74,20 @@ func (w *stream) send(raw *store.Raw) bool {
 	}
 	s.o.out = appendEventFrame(room(s.o.out, len(w.sub.prefix)+len(raw.JSON)+16), w.sub.prefix, raw.JSON)
 	s.host.Counters.Stored.Add(1)
+	w.cost.Events++
 	if !s.o.writing && (len(s.o.out) >= wakeBytes || s.host.Now().Sub(w.began) > patience) {
 		s.wake()
 	}
 	return true
+}
+
+// waitRoom waits until the reader has room for more, or wants none; that is no work of ours. s.mu is held.
+func (w *stream) waitRoom() {
+	began := time.Now()
+	for s := w.s; len(s.o.out) >= batchBytes && !s.o.ending && !w.sub.ended; {
+		s.room.Wait()
+	}
+	w.cost.waited += time.Since(began)
 }
 
 // finish sends EOSE and lets live events flow.

@@ -37,6 +37,7 @@ type answer struct {
 	sub     *subscription   // nil for COUNT
 	id      string
 	queries []Query
+	cost    Cost
 }
 
 // req registers a subscription and queues its answer: first live, then the snapshot, so that nothing falls between.
