@@ -114,6 +114,9 @@ func (s *Site) allScreens() []*screen {
 		s.kindScreen(),
 		s.docsScreen(),
 		s.shapesScreen(),
+		s.eventScreen(),
+		s.exploreScreen(),
+		s.connectScreen(),
 	}
 }
 
