@@ -15,18 +15,6 @@ import (
 // maxNakFlags is how many values of a filter are written as flags; more go in as JSON.
 const maxNakFlags = 24
 
-// quoted is a word that a POSIX shell reads as exactly this text.
-func quoted(text string) string {
-	plain := text != ""
-	for _, c := range text {
-		plain = plain && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:=", c))
-	}
-	if plain {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
-
 // nakReq is the nak command that asks a relay for a filter.
 func nakReq(f nostr.Filter, count bool, relay string) string {
 	verb := "req"
