@@ -6,9 +6,9 @@ import "slices"
 func (k *Kinds) Accepted() (rows []KindRow, refused []KindRange) {
 	for _, r := range k.rows {
 		switch {
-		case r.When == Squatter:
+		case r.When == Squatter, r.When == Never:
 			refused = append(refused, r.KindRange)
-		case r.When == Never, r.Preset != "" && !contains(k.o.Presets, r.Preset):
+		case r.Preset != "" && !contains(k.o.Presets, r.Preset):
 		case slices.ContainsFunc(k.o.Deny, func(d KindRange) bool { return d.Has(r.From) && d.Has(r.To) }):
 		default:
 			if slices.ContainsFunc(k.o.Allow, func(a KindRange) bool { return a.Has(r.From) && a.Has(r.To) }) {
@@ -22,7 +22,9 @@ func (k *Kinds) Accepted() (rows []KindRow, refused []KindRange) {
 			rows = append(rows, KindRow{KindRange: a, Name: "let in by the operator"})
 		}
 	}
-	return rows, append(refused, k.o.Deny...)
+	refused = append(refused, k.o.Deny...)
+	slices.SortFunc(refused, func(a, b KindRange) int { return a.From - b.From })
+	return rows, refused
 }
 
 // Words say what an event must fulfil, for people; empty when nothing.

@@ -78,7 +78,7 @@ func (s *Site) eventSheet(ctx context.Context, v *visit) (*sheet, error) {
 	e := &eventPage{Event: got.Body}
 	e.Author = person{e.PubKey, "", keyPath(e.PubKey, e.Role == "result" || e.Role == "feedback")}
 	e.Bytes = len(e.Event.Event.Event)
-	e.Raw, e.Cut = fitting(string(e.Event.Event.Event), eventRaw)
+	e.Raw, e.Cut = cutToFit(string(e.Event.Event.Event), eventRaw)
 	if err := e.read(e.Event.Event.Event); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (e *eventPage) read(raw []byte) error {
 		if value == "" {
 			continue
 		}
-		short, cut := fitting(shorten(value, 400), left)
+		short, cut := cutToFit(shorten(value, 400), left)
 		e.Unread = e.Unread || cut || short != value
 		if left -= len(short); left <= 0 {
 			break
@@ -150,8 +150,8 @@ func fieldText(v any) (string, error) {
 	return strings.Trim(text, `"`), nil
 }
 
-// fitting is as much of a text as takes at most so many bytes on a page, with what html/template escapes.
-func fitting(text string, most int) (string, bool) {
+// cutToFit is as much of a text as takes at most so many bytes on a page, with what html/template escapes.
+func cutToFit(text string, most int) (string, bool) {
 	if len(text)*5 <= most {
 		return text, false
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"dvmrelay/nip90"
+	"dvmrelay/policies"
 
 	"github.com/nbd-wtf/go-nostr"
 )
@@ -43,14 +44,14 @@ type filterForm struct {
 // readFilterForm reads a filter out of an address. Faults are noted at their fields.
 func readFilterForm(q url.Values, now time.Time) *filterForm {
 	f := &filterForm{Count: q.Get("count") == "1"}
-	f.ids("ids", "Ids", q, func(hex []string) { f.Filter.IDs = hex })
-	f.keys("authors", "Authors", q, func(hex []string) { f.Filter.Authors = hex })
 	f.kinds(q)
+	f.keys("authors", "Authors", q, func(hex []string) { f.Filter.Authors = hex })
+	f.ids("ids", "Ids", q, func(hex []string) { f.Filter.IDs = hex })
 	f.ids("e", "#e: event named", q, func(hex []string) { f.tag("e", hex) })
 	f.keys("p", "#p: key named", q, func(hex []string) { f.tag("p", hex) })
 	f.texts("i", "#i: input", "text, or the id of another job", q)
-	f.texts("d", "#d: name of an announcement", "a heartbeat's, a handler's", q)
 	f.texts("k", "#k: kind served", "5300", q)
+	f.texts("d", "#d: name of an announcement", "a heartbeat's, a handler's", q)
 	f.texts("t", "#t: topic", "bitcoin", q)
 	f.time("since", "Since", q, now, func(t *nostr.Timestamp) { f.Filter.Since = t })
 	f.time("until", "Until", q, now, func(t *nostr.Timestamp) { f.Filter.Until = t })
@@ -239,8 +240,17 @@ func (f *filterForm) limit(q url.Values) {
 }
 
 func (f *filterForm) search(q url.Values) {
-	if field, ok := f.field("search", "Search", "state:unanswered, thread:<id>, provider:<npub>, words", 0, q); ok {
-		f.Filter.Search = field.Value
+	field, ok := f.field("search", "Search", "state:unanswered, thread:<id>, provider:<npub>, words", 0, q)
+	if !ok {
+		return
+	}
+	f.Filter.Search = field.Value
+	if _, err := policies.ParseSearch(field.Value); err != nil {
+		reason := err.Error()
+		if no, ok := policies.AsRejection(err); ok {
+			reason = no.Reason
+		}
+		f.fail(field, reason)
 	}
 }
 

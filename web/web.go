@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dvmrelay/index"
+	"dvmrelay/policies"
 	"dvmrelay/store"
 )
 
@@ -105,6 +106,9 @@ type Deps struct {
 	// AuthEncrypted keeps encrypted jobs and their answers for those they concern. Nobody proves a key here, so of them
 	// facts alone are shown.
 	AuthEncrypted bool
+
+	// Kinds are what may enter now; without it, nothing is said of them.
+	Kinds func() *policies.Kinds
 
 	Name        string // of the relay, for people
 	Description string

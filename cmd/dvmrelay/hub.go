@@ -89,7 +89,7 @@ func (h *hub) join() (err error) {
 	h.site = web.New(h.cfg.Web, web.Deps{
 		View: h.store.View, Index: h.index, Watch: h.watch, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
-		Demo: h.stage != nil,
+		Demo: h.stage != nil, Kinds: h.rules.Kinds,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
 	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site, Seen: h.seenHere})
