@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/wire"
 )
@@ -56,7 +56,7 @@ type eventField struct{ Name, Value string }
 
 func (s *Site) eventScreen() *screen {
 	return &screen{
-		path: "/events/{id}", file: "event.html", tab: "Explore", load: s.eventSheet,
+		path: "/events/{id}", file: "event.html", load: s.eventSheet,
 		api: func(v *visit) string { return "/events/" + url.PathEscape(v.Path("id")) },
 	}
 }
@@ -87,6 +87,11 @@ func (s *Site) eventSheet(ctx context.Context, v *visit) (*sheet, error) {
 	}
 	if n := len(e.SeenOn); n > eventSources {
 		e.SeenOn, e.Others = e.SeenOn[:eventSources], n-eventSources
+	}
+	for i, source := range e.SeenOn {
+		if source == index.SelfSource {
+			e.SeenOn[i] = "this relay"
+		}
 	}
 	name := e.KindName
 	if name == "" {
@@ -131,23 +136,42 @@ func (e *eventPage) read(raw []byte) error {
 	return nil
 }
 
-// fieldText is a value for people; empty for one that says nothing.
+// fieldText is a value for people; empty for one that says nothing. Values are as reading makes them.
 func fieldText(v any) (string, error) {
-	if text, ok := v.(string); ok {
-		return text, nil
+	switch v := v.(type) {
+	case nil, bool:
+		if v == true {
+			return "yes", nil
+		}
+		return "", nil
+	case string:
+		return v, nil
+	case map[string]any:
+		return joinedTexts(" · ", slices.Sorted(maps.Keys(v)), func(name string) (string, any) { return strings.ReplaceAll(name, "_", " ") + ": ", v[name] })
+	case []any:
+		return joinedTexts("; ", v, func(one any) (string, any) { return "", one })
 	}
-	var b bytes.Buffer
-	out := json.NewEncoder(&b)
-	out.SetEscapeHTML(false)
-	if err := out.Encode(v); err != nil {
+	text, err := json.Marshal(v)
+	if err != nil || string(text) == "0" || string(text) == "null" {
 		return "", err
 	}
-	text := strings.TrimSpace(b.String())
-	switch text {
-	case "null", "[]", "{}", "false", `""`, "0":
-		return "", nil
+	return strings.Trim(string(text), `"`), nil
+}
+
+// joinedTexts joins what says something, each with its name before it.
+func joinedTexts[T any](by string, all []T, of func(T) (string, any)) (string, error) {
+	var out []string
+	for _, one := range all {
+		name, v := of(one)
+		text, err := fieldText(v)
+		if err != nil {
+			return "", err
+		}
+		if text != "" {
+			out = append(out, name+text)
+		}
 	}
-	return strings.Trim(text, `"`), nil
+	return strings.Join(out, by), nil
 }
 
 // cutToFit is as much of a text as takes at most so many bytes on a page, with what html/template escapes.

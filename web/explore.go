@@ -65,11 +65,11 @@ func (s *Site) explore(ctx context.Context, v *visit) (*sheet, error) {
 func (s *Site) presets(ctx context.Context) ([]preset, error) {
 	all := []preset{
 		{"Unanswered jobs of kind 5050", "/explore?kinds=5050&search=state%3Aunanswered&limit=20"},
-		{"Open jobs of any kind", "/explore?kinds=5000-5999&search=state%3Aopen&limit=20"},
+		{"Open jobs of any kind", "/explore?search=state%3Aopen&limit=20"},
 		{"Handlers of kind 5300", "/explore?kinds=31990&k=5300&limit=50"},
 		{"Heartbeats of the last 15 minutes", "/explore?kinds=11998&since=15m"},
 		{"Paid, no result", "/explore?search=payment%3Aundelivered&limit=50"},
-		{"How many results in a day", "/explore?kinds=6000-6999&since=24h&count=1"},
+		{"How many results of kind 6300 in a day", "/explore?kinds=6300&since=24h&count=1"},
 	}
 	page, err := s.threads(ctx, index.ThreadQuery{State: "success", Limit: 1, Now: s.d.Now().Unix()})
 	if err != nil {
