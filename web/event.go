@@ -27,6 +27,7 @@ const (
 type eventPage struct {
 	Event
 	Author  person
+	Sealed  bool   // withheld because it is for those alone whom it concerns
 	Raw     string // as signed, or its beginning
 	Bytes   int    // of the whole
 	Cut     bool
@@ -75,7 +76,7 @@ func (s *Site) eventSheet(ctx context.Context, v *visit) (*sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &eventPage{Event: got.Body}
+	e := &eventPage{Event: got.Body, Sealed: got.Body.Encrypted && s.d.AuthEncrypted}
 	e.Author = person{e.PubKey, "", keyPath(e.PubKey, e.Role == "result" || e.Role == "feedback")}
 	e.Bytes = len(e.Event.Event.Event)
 	e.Raw, e.Cut = cutToFit(string(e.Event.Event.Event), eventRaw)
