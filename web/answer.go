@@ -14,6 +14,8 @@ type answerable struct {
 	Customer   string `json:"customer"`  // hex; empty when it is not kept
 	RelayURL   string `json:"relay_url"` // where to send the answer; empty when unknown
 	Encrypted  bool   `json:"encrypted"`
+	// Addressed are the keys that the request names, in hex: of an encrypted one, those that can read it.
+	Addressed []string `json:"addressed,omitempty"`
 }
 
 // At is the same, answered at a relay when none is configured.
@@ -32,6 +34,22 @@ func (a answerable) Feedback() string {
 // Bill is a command that asks the customer for payment, with an example of an amount and a place for an invoice.
 func (a answerable) Bill() string {
 	return a.feedback("payment-required", " -t 'amount=21000;lnbc...'")
+}
+
+// Failure is a command that tells the customer that nothing will come of the job.
+func (a answerable) Failure() string { return a.said("error", "what went wrong") }
+
+// Part is a command that sends a part of the result.
+func (a answerable) Part() string {
+	return strings.Replace(a.feedback("partial", ""), " -c '' ", " -c 'what there is so far' ", 1)
+}
+
+// Done is a command that tells the customer that the job is done; the result is another event.
+func (a answerable) Done() string { return a.said("success", "done") }
+
+// said is feedback with words for a person.
+func (a answerable) said(status, text string) string {
+	return strings.Replace(a.feedback(status, ""), " -t status="+status, " -t "+quoted("status="+status+";"+text), 1)
 }
 
 func (a answerable) feedback(status, more string) string {

@@ -17,6 +17,7 @@ func views(request, feedback, result string) []string {
 	return []string{
 		"/", "/api/v1/jobs", "/api/v1/jobs?format=csv", "/api/v1/jobs/" + request, "/api/v1/jobs/" + request + "/graph",
 		"/api/v1/events/" + request, "/api/v1/events/" + feedback, "/api/v1/events/" + result, "/api/v1/export",
+		"/events/" + request, "/events/" + feedback, "/events/" + result, "/explore", "/connect",
 	}
 }
 

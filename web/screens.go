@@ -127,6 +127,9 @@ func (s *Site) allScreens() []*screen {
 		s.jobsScreen(),
 		s.personScreen(),
 		s.meScreen(),
+		s.eventScreen(),
+		s.exploreScreen(),
+		s.connectScreen(),
 	}
 }
 
