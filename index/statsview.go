@@ -124,14 +124,13 @@ func newSeries(step, since, until int64, whole bool) series {
 			step = stepMonth
 		}
 	}
-	for _, s := range [...]int64{stepFine, hourSeconds, daySeconds, stepMonth} {
-		if step <= s && (!whole || s >= hourSeconds) && (span/s < maxPoints || s == stepMonth) {
-			step = s
+	s := series{step: stepMonth}
+	for _, fit := range [...]int64{stepFine, hourSeconds, daySeconds} {
+		if step <= fit && (!whole || fit >= hourSeconds) && span/fit < maxPoints {
+			s.step = fit
 			break
 		}
-		step = stepMonth
 	}
-	s := series{step: step}
 	for at := s.start(since); at <= until && len(s.starts) < maxPoints; at = s.next(at) {
 		s.starts = append(s.starts, at)
 	}
