@@ -37,7 +37,7 @@ func (k searchKey) Path() string {
 }
 
 func (s *Site) connectScreen() *screen {
-	return &screen{path: "/connect", file: "connect.html", load: s.connect}
+	return &screen{path: "/connect", file: "connect.html", style: []string{"explore.css"}, load: s.connect}
 }
 
 // connect gathers how to point a client or a DVM here, and what may be published and asked.

@@ -41,7 +41,7 @@ type dvmPage struct {
 }
 
 func (s *Site) dvmScreen() *screen {
-	return &screen{path: "/dvms/{key}", file: "dvm.html", tab: "DVMs", live: []string{"now", "check", "jobs"}, load: s.dvmPage, api: func(v *visit) string {
+	return &screen{path: "/dvms/{key}", file: "dvm.html", style: []string{"dvms.css"}, tab: "DVMs", live: []string{"now", "check", "jobs"}, load: s.dvmPage, api: func(v *visit) string {
 		return "/providers/" + url.PathEscape(v.Path("key"))
 	}}
 }

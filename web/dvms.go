@@ -46,7 +46,7 @@ var dvmSorts = []dvmSort{
 }
 
 func (s *Site) dvmsScreen() *screen {
-	return &screen{path: "/dvms", file: "dvms.html", tab: "DVMs", live: []string{"list"}, load: s.dvms, api: func(v *visit) string {
+	return &screen{path: "/dvms", file: "dvms.html", style: []string{"dvms.css"}, tab: "DVMs", live: []string{"list"}, load: s.dvms, api: func(v *visit) string {
 		q := url.Values{}
 		for _, name := range [...]string{"kind", "online", "q", "sort", "cursor", "limit"} {
 			q.Set(name, v.Query.Get(name))

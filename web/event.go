@@ -57,7 +57,7 @@ type eventField struct{ Name, Value string }
 
 func (s *Site) eventScreen() *screen {
 	return &screen{
-		path: "/events/{id}", file: "event.html", load: s.eventSheet,
+		path: "/events/{id}", file: "event.html", style: []string{"explore.css"}, load: s.eventSheet,
 		api: func(v *visit) string { return "/events/" + url.PathEscape(v.Path("id")) },
 	}
 }

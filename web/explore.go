@@ -28,7 +28,7 @@ type preset struct {
 }
 
 func (s *Site) exploreScreen() *screen {
-	return &screen{path: "/explore", file: "explore.html", tab: "Explore", load: s.explore}
+	return &screen{path: "/explore", file: "explore.html", style: []string{"explore.css"}, tab: "Explore", load: s.explore}
 }
 
 // explore reads a filter out of the address; what it finds is not read here, but asked for by who looks.

@@ -30,10 +30,9 @@ type file struct {
 	bytes []byte
 }
 
-// loadFiles reads what pages need: every asset under its own name, and all style sheets of assets/ as style.css.
+// loadFiles reads what pages need: every asset under its own name.
 func loadFiles() (map[string]*file, error) {
 	files := map[string]*file{}
-	var style bytes.Buffer
 	for _, dir := range [...]string{"assets", "vendored"} {
 		entries, err := fs.ReadDir(assetFiles, dir)
 		if err != nil {
@@ -49,14 +48,9 @@ func loadFiles() (map[string]*file, error) {
 			if err != nil {
 				return nil, err
 			}
-			if dir == "assets" && path.Ext(name) == ".css" {
-				style.Write(b)
-				continue
-			}
 			files[name] = newFile(name, kind, b)
 		}
 	}
-	files["style.css"] = newFile("style.css", "text/css; charset=utf-8", style.Bytes())
 	return files, nil
 }
 

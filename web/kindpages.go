@@ -76,7 +76,7 @@ func middle(q *index.Quantiles) int64 {
 }
 
 func (s *Site) kindsScreen() *screen {
-	return &screen{path: "/kinds", file: "kinds.html", tab: "Kinds", live: []string{"list"}, load: s.kindsPage, api: func(v *visit) string {
+	return &screen{path: "/kinds", file: "kinds.html", style: []string{"dvms.css"}, tab: "Kinds", live: []string{"list"}, load: s.kindsPage, api: func(v *visit) string {
 		w := v.Query.Get("window")
 		if w == "" {
 			w = "30d"
@@ -195,7 +195,7 @@ var kindWords = map[nip90.KindStatus]string{
 }
 
 func (s *Site) kindScreen() *screen {
-	return &screen{path: "/kinds/{kind}", file: "kind.html", tab: "Kinds", live: []string{"figures", "jobs"}, load: s.kindPage, api: func(v *visit) string {
+	return &screen{path: "/kinds/{kind}", file: "kind.html", style: []string{"dvms.css"}, tab: "Kinds", live: []string{"figures", "jobs"}, load: s.kindPage, api: func(v *visit) string {
 		w := v.Query.Get("window")
 		if w == "" {
 			w = "30d"

@@ -45,7 +45,7 @@ type verdict struct {
 
 func (s *Site) overviewScreen() *screen {
 	return &screen{
-		path: "/{$}", file: "overview.html", live: []string{"verdict", "strip", "rows", "needs", "figures", "live"}, load: s.overview,
+		path: "/{$}", file: "overview.html", style: []string{"overview.css"}, live: []string{"verdict", "strip", "rows", "needs", "figures", "live"}, load: s.overview,
 	}
 }
 

@@ -48,7 +48,7 @@ func (p *relayPage) Document() *nip11 { return &p.doc }
 type Limit struct{ Name, Words, Value string }
 
 func (s *Site) relayScreen() *screen {
-	return &screen{path: "/relay", file: "relay.html", live: []string{"now"}, load: s.relayPage}
+	return &screen{path: "/relay", file: "relay.html", style: []string{"relay.css"}, live: []string{"now"}, load: s.relayPage}
 }
 
 // relayPage reads what anybody may know of this relay.

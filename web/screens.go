@@ -20,6 +20,8 @@ import (
 type screen struct {
 	path string // as http.ServeMux has it, without a method
 	file string // of its template
+	// style are the sheets that only some pages need, this one among them.
+	style []string
 	tab  string // of the navigation
 	// live are the fragments that are shown anew, without a reload, when what they show has changed.
 	live []string
@@ -59,6 +61,7 @@ func (e elsewhere) Error() string { return "the page is at " + e.path }
 type view struct {
 	*sheet
 	Site  *Site
+	Own   []string // style sheets
 	Now   time.Time
 	Tab   string
 	Here  string // path and query of the page
@@ -206,7 +209,7 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, sc *screen) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.write(w, r, cmp.Or(got.sheet.Status, http.StatusOK), sc.page, &view{sheet: got.sheet, Now: got.at, Tab: sc.tab, live: got})
+	s.write(w, r, cmp.Or(got.sheet.Status, http.StatusOK), sc.page, &view{sheet: got.sheet, Own: sc.style, Now: got.at, Tab: sc.tab, live: got})
 }
 
 // write gives a page.

@@ -32,7 +32,7 @@ const (
 // threadScreen is one job as a story.
 func (s *Site) threadScreen() *screen {
 	return &screen{
-		path: "/jobs/{id}", file: "thread.html", tab: "Jobs",
+		path: "/jobs/{id}", file: "thread.html", style: []string{"thread.css", "explore.css"}, tab: "Jobs",
 		live: []string{
 			"thread-state", "thread-answer", "thread-why", "thread-lanes", "thread-providers", "thread-result", "thread-money",
 			"thread-graph", "thread-events",

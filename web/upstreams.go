@@ -60,7 +60,7 @@ type missed struct {
 
 func (s *Site) upstreamsScreen() *screen {
 	return &screen{
-		path: "/upstreams", file: "upstreams.html", tab: "Upstreams", live: []string{"states", "cards"}, load: s.upstreamsPage,
+		path: "/upstreams", file: "upstreams.html", style: []string{"relay.css"}, tab: "Upstreams", live: []string{"states", "cards"}, load: s.upstreamsPage,
 		api: func(*visit) string { return "/upstreams" },
 	}
 }
