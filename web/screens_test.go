@@ -103,9 +103,9 @@ func targets(s *Site, ids []string) (all []string) {
 			for _, id := range ids[:40] {
 				all = append(all, strings.ReplaceAll(path, "{id}", id))
 			}
-		case strings.Contains(path, "{key}"):
+		case strings.Contains(path, "{key}"), strings.Contains(path, "{npub}"):
 			for _, key := range []string{customer, provider, "ee"} {
-				all = append(all, strings.ReplaceAll(path, "{key}", strings.Repeat(key, 32)))
+				all = append(all, strings.NewReplacer("{key}", strings.Repeat(key, 32), "{npub}", strings.Repeat(key, 32)).Replace(path))
 			}
 		case strings.Contains(path, "{kind}"):
 			for _, kind := range []string{"5050", "5300", "5999", "1"} {
