@@ -34,3 +34,27 @@ func TestPerson_IsWhatTheKeySaidAndDid(t *testing.T) {
 		t.Errorf("names %v, want those who have one", names)
 	}
 }
+
+func TestAsked_CountsTheNewestJobs(t *testing.T) {
+	r := newRig(t, nil)
+	asked := func(name string) Asked {
+		return view(t, r, func(v store.Reader) (Asked, error) { return r.x.Asked(v, pub(t, name)) })
+	}
+	if a := asked("alice"); a != (Asked{}) {
+		t.Errorf("of nothing: %+v", a)
+	}
+	r.put(t, result("bob", 150, request("alice", 100).ID), request("alice", 100), request("alice", 200), request("carol", 300))
+	if a := asked("alice"); a != (Asked{Jobs: 2, Answered: 1, Delivered: 1, FirstAt: epoch + 100, LastAt: epoch + 200}) {
+		t.Errorf("got %+v", a)
+	}
+	for i := range maxAskedJobs {
+		r.put(t, request("dave", int64(i)))
+	}
+	if a := asked("dave"); a.Jobs != maxAskedJobs || a.More {
+		t.Errorf("as many as are counted: %+v", a)
+	}
+	r.put(t, request("dave", maxAskedJobs))
+	if a := asked("dave"); a.Jobs != maxAskedJobs || !a.More || a.FirstAt != epoch+1 {
+		t.Errorf("more than are counted: %+v", a)
+	}
+}

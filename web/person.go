@@ -36,6 +36,7 @@ type personJobs struct {
 	Next  string         `json:"next_cursor,omitempty"`
 
 	List          *jobList `json:"-"`
+	All           string   `json:"-"` // path of the same jobs with all filters
 	Newest, Older string   `json:"-"` // paths
 }
 
@@ -130,6 +131,7 @@ func (s *Site) jobsOf(r store.Reader, q index.ThreadQuery, as string) (*personJo
 			return nil, err
 		}
 	}
+	out.All = "/jobs?" + url.Values{as: {nip90.Npub(key)}}.Encode()
 	path := keyPath(key.String(), false)
 	if page.Next != "" {
 		next := url.Values{"as": {as}, "cursor": {page.Next}}
