@@ -17,7 +17,6 @@ import (
 
 const (
 	dvmJobs      = 10 // newest jobs on a provider's page
-	cardsWhole   = 8  // announcements shown in full; the others in a line
 	dvmKinds     = 48 // kinds that are named before the others are counted
 	relaysListed = 20
 	wordsShown   = 600 // characters of what a provider says of itself
@@ -26,18 +25,19 @@ const (
 // dvmPage is one provider.
 type dvmPage struct {
 	dvm
-	Window   string
-	Chips    []chip
-	Detail   *ProviderView
-	Check    *CheckupView
-	Items    []checked
-	Tally    []tallied
-	Cards    []announcement
-	Others   []announcement
-	Series   *series
-	Jobs     []index.Thread
-	UpPath   string
-	Complete bool // the series is of all that there was
+	Window    string
+	Chips     []chip
+	Detail    *ProviderView
+	Check     *CheckupView
+	Items     []checked
+	Tally     []tallied
+	Cards     []announcement
+	Others    []announcement
+	MoreCards int // announcements that are not shown
+	Series    *series
+	Jobs      []index.Thread
+	UpPath    string
+	Complete  bool // the series is of all that there was
 }
 
 func (s *Site) dvmScreen() *screen {
@@ -75,14 +75,7 @@ func (s *Site) dvmPage(ctx context.Context, v *visit) (*sheet, error) {
 	p := &dvmPage{Window: window, Chips: windowChips(path, nil, window), Detail: &got.Body, Check: &check.Body, UpPath: apiPrefix + "/providers/" + nip90.Npub(pk) + "/up"}
 	p.ProviderHead = &got.Body.ProviderHead
 	p.Items, p.Tally = judged(check.Body.Items)
-	for i := range got.Body.Handlers {
-		a := announcementOf(&got.Body.Handlers[i], i)
-		if i < cardsWhole {
-			p.Cards = append(p.Cards, a)
-		} else {
-			p.Others = append(p.Others, a)
-		}
-	}
+	p.Cards, p.Others, p.MoreCards = cards(got.Body.Handlers)
 	if err := s.dvmHistory(ctx, p); err != nil {
 		return nil, err
 	}

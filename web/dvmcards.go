@@ -3,10 +3,10 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"dvmrelay/index"
 	"dvmrelay/nip90"
@@ -16,6 +16,47 @@ const (
 	paramsShown = 16
 	paramBytes  = 2_000 // of parameters that are shown as they are
 )
+
+const (
+	cardsWhole  = 8      // announcements shown in full; of the others a few in a line
+	cardsInLine = 20
+	cardsBudget = 30_000 // bytes of all cards together, after the first
+)
+
+// cards are the announcements of a provider, newest first: those shown whole, those shown in a line, and how many are not.
+func cards(list []index.Handler) (whole, lines []announcement, more int) {
+	spent := 0
+	for i := range list {
+		a := announcementOf(&list[i], i)
+		if spent += a.weight(); len(lines) == 0 && i < cardsWhole && (i == 0 || spent < cardsBudget) {
+			whole = append(whole, a)
+		} else if len(lines) < cardsInLine {
+			lines = append(lines, a)
+		} else {
+			more++
+		}
+	}
+	return whole, lines, more
+}
+
+// weight is about how many bytes of HTML a card takes.
+func (a announcement) weight() int {
+	const frame, link = 2_500, 90
+	n := frame + link*len(a.AllKinds())
+	texts := append(a.Listens(), a.Said(), a.Raw, shorten(a.Name, 80), shorten(a.Picture, 300), shorten(a.Lud16, 160), a.D())
+	for _, p := range a.Params {
+		texts = append(texts, p.Name, p.Values)
+		n += link
+	}
+	for _, f := range a.Findings {
+		texts = append(texts, f.Code, shorten(f.Text, 300))
+		n += link
+	}
+	for _, t := range texts {
+		n += len(template.HTMLEscapeString(t))
+	}
+	return n
+}
 
 // announcement is a NIP-89 card.
 type announcement struct {
@@ -80,9 +121,7 @@ func paramOf(name string, raw json.RawMessage) param {
 	if more := len(said.Values) - 12; more > 0 {
 		p.Values += fmt.Sprintf(" and %d more", more)
 	}
-	if utf8.RuneCountInString(p.Values) > 240 {
-		p.Values = shorten(p.Values, 240)
-	}
+	p.Values = shorten(p.Values, 240)
 	return p
 }
 
@@ -133,4 +172,10 @@ func (a announcement) Badges() (list []badge) {
 		list = append(list, badgeOf(f.Code))
 	}
 	return list
+}
+
+// FewBadges are as many of them as a line has room for.
+func (a announcement) FewBadges() []badge {
+	list := a.Badges()
+	return list[:min(len(list), badgesInRow)]
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"strconv"
+	"strings"
 
 	"dvmrelay/index"
 	"dvmrelay/nip90"
@@ -77,6 +78,9 @@ func checkedOf(it index.CheckItem) checked {
 			continue
 		}
 		p := proof{Text: shorten(e, 160)}
+		if parts := strings.SplitN(e, ":", 3); len(parts) == 3 && parts[0] == "31990" {
+			p.Text = "d = " + shorten(parts[2], 80)
+		}
 		if _, ok := nip90.ParseID(e); ok {
 			p = proof{"event " + e[:8], eventPath(e)}
 		}

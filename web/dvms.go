@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -190,16 +191,24 @@ func badgeOf(code string) badge {
 	return b
 }
 
-// Badges are the first findings.
+// Badges are the first findings, without what the row counts already.
 func (d dvm) Badges() (list []badge) {
-	for _, code := range d.FindingCodes[:min(len(d.FindingCodes), badgesInRow)] {
-		list = append(list, badgeOf(code))
+	for _, code := range d.FindingCodes {
+		if code != "undelivered" {
+			list = append(list, badgeOf(code))
+		}
 	}
-	return list
+	return list[:min(len(list), badgesInRow)]
 }
 
 // MoreFindings is how many others there are.
-func (d dvm) MoreFindings() int { return max(len(d.FindingCodes)-badgesInRow, 0) }
+func (d dvm) MoreFindings() int {
+	n := len(d.FindingCodes)
+	if slices.Contains(d.FindingCodes, "undelivered") {
+		n--
+	}
+	return max(n-badgesInRow, 0)
+}
 
 // Share is how much of the window the best heard source was heard, in percent; -1 when nothing is known of it.
 func (h Heard) Share() int {

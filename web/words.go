@@ -45,6 +45,7 @@ func (s *Site) words() template.FuncMap {
 		"millis":   millis,
 		"percent":  func(f *float64) string { return fmt.Sprintf("%.0f %%", 100**f) },
 		"sats":     sats,
+		"satlike":  satlike,
 		"grouped":  func(n any) string { return grouped(whole(n)) },
 		"mark":     mark,
 		"shorten":  shorten,
@@ -163,6 +164,15 @@ func sats(msat int64) string {
 		text = strconv.FormatFloat(float64(msat)/1000, 'f', -1, 64)
 	}
 	return text
+}
+
+// satlike writes an amount that is an estimate, as medians are: with two digits that count.
+func satlike(msat int64) string {
+	unit := int64(1)
+	for n := msat; n >= 100; n /= 10 {
+		unit *= 10
+	}
+	return "~" + sats((msat+unit/2)/unit*unit)
 }
 
 func whole(n any) int64 {

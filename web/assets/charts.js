@@ -86,7 +86,7 @@
       tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: () => ends }, y: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.08] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, incrs: [step, 2, 3, 6, 12].map((n, i) => (i ? n * step : n)).concat([7, 14, 30, 90, 365, 1825].map((n) => n * 86400)).filter((n) => n >= step).sort((a, b) => a - b), values: (_, ticks) => {
+        { ...axis, size: step < 86400 ? 38 : 24, grid: { show: false }, space: 70, incrs: [1, 2, 3, 6, 12, 24, 48, 96, 168, 360, 720, 2160, 8760].map((n) => n * Math.min(step, 3600)).filter((n) => n >= step), values: (_, ticks) => {
           let last;
           return ticks.map((t) => { const text = when(t, step, last); last = new Date(t * 1000).getUTCDate(); return text; });
         } },
