@@ -13,8 +13,7 @@ type RelayFacts struct {
 	Kinds       []RelayKinds    `json:"kinds"`
 	Rules       []string        `json:"rules"` // what else decides on an event, in words
 
-	StartedAt     int64 `json:"started_at"`
-	ObservedSince int64 `json:"observed_since,omitempty"`
+	StartedAt int64 `json:"started_at"`
 
 	Events    int64 `json:"events"` // held with their bodies
 	Facts     int64 `json:"facts"`  // events ever counted

@@ -23,8 +23,10 @@ type relayPage struct {
 	Jobs      int64 `json:"jobs"`
 	JobsWhole bool  `json:"jobs_complete"`
 
-	doc    nip11
-	Uptime int64 `json:"uptime_seconds"`
+	ObservedSince int64 `json:"observed_since,omitempty"` // since when it listens
+	Uptime        int64 `json:"uptime_seconds"`
+
+	doc nip11
 }
 
 // nip11 is of NIP-11 what the page names.
@@ -63,7 +65,7 @@ func (s *Site) relayPage(ctx context.Context, v *visit) (*sheet, error) {
 	p.Uptime = max(0, int64(p.up(v.Now).Seconds()))
 	err := s.view(ctx, func(r store.Reader) error {
 		st, err := s.d.Index.Stats(r, index.StatsQuery{Since: 0, Until: v.Now.Unix(), Now: v.Now.Unix()})
-		p.Jobs, p.JobsWhole = st.Requests, st.Complete
+		p.Jobs, p.JobsWhole, p.ObservedSince = st.Requests, st.Complete, st.ObservedSince
 		return err
 	})
 	if err != nil {

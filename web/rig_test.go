@@ -48,6 +48,7 @@ func newRig(t *testing.T, o Options, change ...func(*Deps)) *rig {
 	d := Deps{
 		View: r.store.View, Index: r.index, Now: clock, Name: "hub", Version: "test", Watch: r.fed.Load(),
 		Upstreams: func() []Upstream { return append([]Upstream(nil), testUpstreams...) },
+		Relay:     testFacts,
 	}
 	for _, c := range change {
 		c(&d)

@@ -27,6 +27,7 @@ type upstreamsPage struct {
 	Cards  []upstreamCard
 	Heard  int
 	Whys   []string // reasons that stand in the strips
+	Joined bool     // some stretches are several gaps
 	Since  int64    // when this relay began to listen; 0 = unknown
 	Cut    bool     // there were more gaps than were read
 	Page   int
@@ -102,6 +103,7 @@ func (s *Site) upstreamsPage(ctx context.Context, v *visit) (*sheet, error) {
 		c.Number = from + i + 1
 		for _, g := range c.Strip.Stretches {
 			whys[g.Why] = true
+			p.Joined = p.Joined || g.Count > 1
 		}
 		p.Cards = append(p.Cards, c)
 	}
@@ -121,6 +123,12 @@ func cardOf(u Upstream, heard index.Stats, minute, now int64) upstreamCard {
 			day = append(day, g)
 		}
 	}
+	c.Covered = covered(u, heard.Coverage)
+	for why, seconds := range u.Unheard {
+		if len(u.Unheard) == 1 && seconds >= stripTime-60 { // all of the day, whoever keeps the ledger
+			day = append(day, index.Gap{URL: u.URL, Since: minute - stripTime, Until: minute, Why: why})
+		}
+	}
 	c.Strip = stripOf(append(day, u.Gaps...), minute)
 	for _, g := range slices.Backward(u.Gaps[max(0, len(u.Gaps)-gapsOnPage):]) {
 		open := g.Until >= now
@@ -129,15 +137,27 @@ func cardOf(u Upstream, heard index.Stats, minute, now int64) upstreamCard {
 		}
 		c.Newest = append(c.Newest, shownGap{g, open})
 	}
-	for _, row := range heard.Coverage {
-		if row.URL == u.URL && row.WindowSeconds > 0 {
-			f := float64(row.HeardSeconds) / float64(row.WindowSeconds)
-			c.Covered = &f
-		}
-	}
 	for why, seconds := range u.Unheard {
 		c.Missed = append(c.Missed, missed{why, seconds})
 	}
 	slices.SortFunc(c.Missed, func(a, b missed) int { return cmp.Or(cmp.Compare(b.Seconds, a.Seconds), cmp.Compare(a.Why, b.Why)) })
 	return c
+}
+
+// covered is how much of the day an upstream was heard; nil when nobody knows.
+func covered(u Upstream, rows []index.Coverage) *float64 {
+	for _, row := range rows {
+		if row.URL == u.URL && row.WindowSeconds > 0 {
+			f := float64(row.HeardSeconds) / float64(row.WindowSeconds)
+			return &f
+		}
+	}
+	missed := int64(0)
+	for _, seconds := range u.Unheard {
+		missed += seconds
+	}
+	if missed >= stripTime-60 {
+		return new(float64)
+	}
+	return nil
 }

@@ -10,16 +10,19 @@ import (
 
 const (
 	stripTime  = int64(24 * 60 * 60) // seconds that a strip shows
-	stripParts = 48                  // stretches that are drawn at most; beyond, neighbours are drawn as one
+	stripParts = 48                  // gaps that are drawn one by one; more are drawn by the half-hour
+	stripCell  = int64(30 * 60)      // seconds
 	stripWord  = stripTime / 7       // a stretch this long has room for its reason
 )
 
-// Stretch is a part of a strip in which something was not heard.
+// Stretch is a part of a strip in which something was not heard: a gap, or several short ones close together.
 type Stretch struct {
 	index.Gap
-	X, Width string // of the strip, in percent, as SVG takes them
-	Worded   bool   // there is room for the word
-	Count    int    // gaps in it
+	X, Width  string // of the strip, in percent, as SVG takes them
+	Y, Height string // as high as the share of it that was not heard
+	Worded    bool   // there is room for the word
+	Count     int    // gaps in it
+	Missed    int64  // seconds that were not heard
 }
 
 // Strip is the last day of one upstream.
@@ -31,27 +34,27 @@ type Strip struct {
 
 // stripOf draws the gaps of one upstream into the day before until, which is in unix seconds. They need not be in order.
 func stripOf(gaps []index.Gap, until int64) Strip {
-	st := Strip{Since: until - stripTime, Until: until}
-	parts := flat(gaps, st.Since, until)
-	for _, g := range parts {
-		st.Unheard += g.Until - g.Since
-	}
-	for _, g := range fewer(parts, stripParts) {
+	st := Strip{Since: until - stripTime, Until: until, Stretches: fewer(flat(gaps, until-stripTime, until))}
+	for i := range st.Stretches {
+		g := &st.Stretches[i]
+		st.Unheard += g.Missed
 		w := g.Until - g.Since
-		g.X, g.Width = percentOf(g.Since-st.Since), percentOf(max(w, stripTime/500)) // so that nothing is too narrow to be seen
-		g.Worded = w >= stripWord
-		st.Stretches = append(st.Stretches, g.Stretch)
+		high := 100 * float64(g.Missed) / float64(w)
+		if g.Count > 1 {
+			high = max(high, 25) // so that nothing is too low to be seen
+		}
+		g.X, g.Width = percentOf(g.Since-st.Since), percentOf(max(w, stripTime/500))
+		g.Y, g.Height = percentText(100-high), percentText(high)
+		g.Worded = w >= stripWord && g.Count == 1
 	}
 	return st
 }
 
-type stretch struct{ Stretch }
-
 // flat are the gaps within a window, in order, none over another.
-func flat(gaps []index.Gap, since, until int64) []stretch {
+func flat(gaps []index.Gap, since, until int64) []Stretch {
 	list := slices.Clone(gaps)
 	slices.SortStableFunc(list, func(a, b index.Gap) int { return cmp.Compare(a.Since, b.Since) })
-	var all []stretch
+	var all []Stretch
 	end := since
 	for _, g := range list {
 		g.Since, g.Until = max(g.Since, end), min(g.Until, until)
@@ -60,36 +63,42 @@ func flat(gaps []index.Gap, since, until int64) []stretch {
 		}
 		end = g.Until
 		if n := len(all); n > 0 && all[n-1].Until == g.Since && all[n-1].Why == g.Why {
-			all[n-1].Until = g.Until
+			all[n-1].Until, all[n-1].Missed = g.Until, all[n-1].Missed+g.Until-g.Since
 			continue
 		}
-		all = append(all, stretch{Stretch{Gap: g, Count: 1}})
+		all = append(all, Stretch{Gap: g, Count: 1, Missed: g.Until - g.Since})
 	}
 	return all
 }
 
-// fewer joins the nearest neighbours until there are at most so many stretches. The reason of the longer one stays.
-func fewer(list []stretch, most int) []stretch {
-	for len(list) > most {
-		at, least := 1, int64(0)
-		for i := 1; i < len(list); i++ {
-			if d := list[i].Since - list[i-1].Until; i == 1 || d < least {
-				at, least = i, d
-			}
-		}
-		a, b := &list[at-1], &list[at]
-		if b.Until-b.Since > a.Until-a.Since {
-			a.Why = b.Why
-		}
-		a.Until, a.Count = b.Until, a.Count+b.Count
-		list = slices.Delete(list, at, at+1)
+// fewer joins, where there are too many, the short ones of each half-hour: to where the last of them ends. The reason is that
+// of the longest.
+func fewer(list []Stretch) []Stretch {
+	if len(list) <= stripParts {
+		return list
 	}
-	return list
+	var all []Stretch
+	longest := int64(0)
+	for _, g := range list {
+		n := len(all)
+		short := g.Until-g.Since < stripCell
+		if n == 0 || !short || all[n-1].Missed >= stripCell || all[n-1].Since/stripCell != g.Since/stripCell {
+			all = append(all, g)
+			longest = g.Missed
+			continue
+		}
+		last := &all[n-1]
+		last.Until, last.Count, last.Missed = g.Until, last.Count+1, last.Missed+g.Missed
+		if g.Missed > longest {
+			last.Why, longest = g.Why, g.Missed
+		}
+	}
+	return all
 }
 
-func percentOf(seconds int64) string {
-	return strconv.FormatFloat(100*float64(seconds)/float64(stripTime), 'f', 2, 64) + "%"
-}
+func percentOf(seconds int64) string { return percentText(100 * float64(seconds) / float64(stripTime)) }
+
+func percentText(f float64) string { return strconv.FormatFloat(f, 'f', 2, 64) + "%" }
 
 // whyClass is the class of a reason: what no reason of ours is, is drawn as other.
 func whyClass(why string) string {
