@@ -70,7 +70,7 @@ func TestConnect_WhatIsShownCanBeAsked(t *testing.T) {
 }
 
 func TestConnect_WithoutAnAddressItSaysWhatItCan(t *testing.T) {
-	r := newRig(t, DefaultOptions())
+	r := newRig(t, DefaultOptions(), func(d *Deps) { d.Relay = nil })
 	req := httptest.NewRequest(http.MethodGet, "/connect", nil)
 	req.Host = `bad"<host`
 	w := httptest.NewRecorder()
