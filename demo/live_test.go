@@ -33,7 +33,7 @@ func TestMarket_NewJobsKeepComing(t *testing.T) {
 		}
 	}).Run)
 	defer end()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	client, err := wire.Dial(ctx, r.url, wire.DialOptions{})
 	fatal(t, err)
