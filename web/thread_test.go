@@ -32,7 +32,7 @@ type part struct {
 
 func tag(words ...string) nostr.Tag { return words }
 
-var numbered = regexp.MustCompile(`%\d`)
+var partNumber = regexp.MustCompile(`%\d`)
 
 // tell puts a story in, each part at the second in which it was made.
 func (r *rig) tell(parts []part) (ids []string) {
@@ -43,7 +43,7 @@ func (r *rig) tell(parts []part) (ids []string) {
 		for _, words := range p.tags {
 			one := nostr.Tag{}
 			for _, w := range words {
-				one = append(one, numbered.ReplaceAllStringFunc(w, func(n string) string { return ids[n[1]-'0'] }))
+				one = append(one, partNumber.ReplaceAllStringFunc(w, func(n string) string { return ids[n[1]-'0'] }))
 			}
 			tags = append(tags, one)
 		}
