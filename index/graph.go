@@ -194,6 +194,9 @@ func invoiceNode(bolt11 string) string {
 }
 
 func (d *drawing) invoice(e *Entry) {
+	if e.AmountMsat == nil {
+		return
+	}
 	var ask nip90.Ask
 	switch m := meaning(e).(type) {
 	case *nip90.Feedback:

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -79,7 +78,8 @@ func parsed(r store.Reader, f *store.Fact, now int64) (*nip90.Parsed, error) {
 		return nil, err
 	}
 	var evt nostr.Event
-	if err := json.Unmarshal(raw.JSON, &evt); err != nil {
+	// What is stored is whole: encoding/json would walk it three times.
+	if err := evt.UnmarshalJSON(raw.JSON); err != nil {
 		return nil, fmt.Errorf("read event %s: %w", f.ID, err)
 	}
 	body := append([]byte(nil), raw.JSON...)

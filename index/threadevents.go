@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 )

@@ -255,8 +255,9 @@ func (t *fragments) tell(r *rendering) bool {
 			continue
 		}
 		b.WriteString("event: " + name + "\n")
-		for line := range strings.Lines(string(html)) {
-			b.WriteString("data: " + strings.TrimRight(line, "\r\n") + "\n")
+		// To a stream a lone carriage return ends a line as well: a stranger's text must not.
+		for line := range strings.Lines(strings.ReplaceAll(string(html), "\r", "&#13;")) {
+			b.WriteString("data: " + strings.TrimRight(line, "\n") + "\n")
 		}
 		b.WriteString("\n")
 	}

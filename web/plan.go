@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	planNodes = 24
+	planNodes = 22
 	planEdges = 36
 	planWide  = 190 // of a node
 	planHigh  = 34

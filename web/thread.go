@@ -14,17 +14,16 @@ import (
 
 // The bounds of a thread's page, which stays small however long the thread is.
 const (
-	threadEvents    = 150 // events that the timeline, the graph and the results are made of
-	threadRows      = 20  // events of the table on one page
+	threadEvents    = 100 // events that the timeline, the graph and the results are made of
+	threadRows      = 16  // events of the table on one page
 	threadLanes     = 8   // answering providers in the timeline
 	threadSilent    = 5   // eligible ones in the timeline that said nothing
-	threadSides     = 12  // providers in the table
-	threadReasons   = 12
-	threadEvidence  = 4
+	threadSides     = 10  // providers in the table
+	threadReasons   = 8
+	threadEvidence  = 3
 	threadChain     = 8 // jobs before it, and after it
-	threadTexts     = 24 << 10
+	threadTexts     = 11 << 10
 	threadTitle     = 60  // characters of the input in a title
-	threadStatus    = 160 // characters of a status text
 	threadInput     = 120 // characters of the input in the head line, unless all inputs are shown
 	threadInputShow = 600
 )
@@ -73,6 +72,10 @@ type threadPage struct {
 	nth   map[nip90.ID]int // of Events
 }
 
+func newThreadPage() *threadPage {
+	return &threadPage{rows: make(map[nip90.ID]string), nth: make(map[nip90.ID]int), names: make(map[string]string), known: make(map[string]bool)}
+}
+
 // Offset is when something was made, counted from the request.
 func (p *threadPage) Offset(at int64) string {
 	d := at - p.Lanes.Start
@@ -96,14 +99,14 @@ func (p *threadPage) To() []nip90.ID { return p.ChainedTo[:min(len(p.ChainedTo),
 
 // Who is a key as the page shows it: providers lead to their page as that, all others to a person's.
 func (p *threadPage) Who(key string) person {
-	return person{key, shorten(p.names[key], 40), keyPath(key, p.known[key])}
+	return person{key, fitted(p.names[key], 90), keyPath(key, p.known[key])}
 }
 
 // called is a key in one short word.
 func (p *threadPage) called(key string) string {
 	switch name := strings.TrimSpace(p.names[key]); {
 	case name != "":
-		return shorten(name, 24)
+		return fitted(shorten(name, 24), 48)
 	case key == "":
 		return "not kept"
 	}
@@ -122,7 +125,7 @@ func (p *threadPage) Row(id nip90.ID) string {
 	case i < threadRows:
 		return jobPath(p.ID.String()) + "#event-" + id.String()
 	}
-	return jobPath(p.ID.String()) + "?after=" + p.Events[i/threadRows*threadRows-1].ID.String() + "#event-" + id.String()
+	return "?after=" + p.Events[i/threadRows*threadRows-1].ID.String() + "#event-" + id.String()
 }
 
 func (s *Site) loadThread(ctx context.Context, v *visit) (*sheet, error) {
@@ -134,7 +137,7 @@ func (s *Site) loadThread(ctx context.Context, v *visit) (*sheet, error) {
 			return nil, huma.Error400BadRequest("after: names no event (hex, note or nevent)")
 		}
 	}
-	p := &threadPage{rows: make(map[nip90.ID]string), nth: make(map[nip90.ID]int), names: make(map[string]string), known: make(map[string]bool)}
+	p := newThreadPage()
 	var beats map[nip90.PubKey]int64
 	moved := ""
 	err := s.inThread(ctx, text, func(r store.Reader, id nip90.ID) (ok bool, err error) {
@@ -199,7 +202,7 @@ func (s *Site) tellThread(p *threadPage, q index.StoryQuery, v *visit, beats map
 		p.nth[p.Events[i].ID] = i
 	}
 	if n := len(p.Rows); p.Story.Later && n > 0 {
-		p.Later = jobPath(p.ID.String()) + "?after=" + p.Rows[n-1].ID.String() + "#events"
+		p.Later = "?after=" + p.Rows[n-1].ID.String() + "#events"
 	}
 	p.names[p.Customer] = p.Called
 	for i := range p.Providers {
@@ -229,7 +232,7 @@ func (s *Site) tellThread(p *threadPage, q index.StoryQuery, v *visit, beats map
 	read.money()
 	p.Plan = drawPlan(p)
 	s.tabulate(read)
-	if p.RequestSeen && nip90.IsRequest(p.Kind) {
+	if p.RequestSeen && nip90.IsRequest(p.Kind) && p.State != "cancelled" && p.State != "expired" {
 		p.Answer = &answerable{
 			ID: p.ID.String(), Kind: p.Kind, ResultKind: nip90.ResultKind(p.Kind), Customer: p.Customer, RelayURL: s.d.RelayURL, Encrypted: p.Encrypted,
 		}

@@ -7,7 +7,7 @@ import (
 	"dvmrelay/nip90"
 )
 
-const threadPayments = 12
+const threadPayments = 10
 
 // threadMoney is one event about money.
 type threadMoney struct {

@@ -17,7 +17,7 @@ const (
 	threadResults = 3
 	threadReports = 8
 	resultShown   = 2 << 10 // bytes of HTML of a result that stand there at once
-	resultMost    = 8 << 10 // and with what can be unfolded
+	resultMost    = 6 << 10 // and with what can be unfolded
 	resultRead    = 256 << 10
 	resultLinks   = 6
 )
@@ -87,6 +87,15 @@ func (r *threadReader) take(text string, most int) (head, rest string) {
 	head, rest = fit(text, min(most, r.left))
 	r.left -= weigh(head)
 	return head, rest
+}
+
+// fitted is a text on one line that takes at most so many bytes of HTML.
+func fitted(text string, most int) string {
+	head, rest := fit(strings.Join(strings.Fields(text), " "), most)
+	if rest != "" {
+		head += "…"
+	}
+	return head
 }
 
 func weigh(text string) (n int) {
@@ -238,9 +247,9 @@ func (r *threadReader) report(e *index.Entry) {
 	}
 	rep := threadReport{By: p.Who(e.PubKey), At: e.CreatedAt, Row: p.Row(e.ID), Label: e.Kind == nip90.KindLabel, Gone: r.gone(e)}
 	if evt, m := opened(e); evt != nil {
-		rep.Text = shorten(strings.Join(strings.Fields(evt.Content), " "), threadStatus)
+		rep.Text = fitted(evt.Content, rowText)
 		if m, ok := m.(*nip90.Other); ok {
-			rep.Says = shorten(strings.Join(m.Says, ", "), threadStatus)
+			rep.Says = fitted(strings.Join(m.Says, ", "), rowText)
 			for _, l := range m.Links[:min(len(m.Links), 3)] {
 				if _, ok := p.nth[l.ID]; ok {
 					rep.About = append(rep.About, p.Row(l.ID))

@@ -10,8 +10,9 @@ import (
 
 const (
 	rowSources  = 3
-	rowFindings = 5
-	rowRaw      = 6 << 10 // bytes of HTML of one event
+	rowFindings = 4
+	rowText     = 240     // bytes of HTML of a status text
+	rowRaw      = 4 << 10 // bytes of HTML of one event
 	keptVerdict = 8192
 )
 
@@ -65,7 +66,7 @@ func (s *Site) tabulate(r *threadReader) {
 	p := r.page
 	for i := range p.Rows {
 		e := &p.Rows[i]
-		row := threadRow{Entry: *e, Who: p.Who(e.PubKey), Text: shorten(strings.Join(strings.Fields(e.StatusText), " "), threadStatus), Gone: r.gone(e)}
+		row := threadRow{Entry: *e, Who: p.Who(e.PubKey), Text: fitted(e.StatusText, rowText), Gone: r.gone(e)}
 		for _, source := range e.SeenOn[:min(len(e.SeenOn), rowSources)] {
 			row.Sources = append(row.Sources, sourceWord(source))
 		}
@@ -88,6 +89,17 @@ func (s *Site) tabulate(r *threadReader) {
 
 // Mark is the name of its mark in the timeline.
 func (r *threadRow) Mark() string { return r.ID.String()[:16] }
+
+// Amount is what it asks, bids or claims, in satoshi.
+func (r *threadRow) Amount() string {
+	switch {
+	case r.AmountMsat == nil:
+		return ""
+	case r.Role == nip90.RoleRequest.String():
+		return "bid " + sats(*r.AmountMsat)
+	}
+	return sats(*r.AmountMsat)
+}
 
 // sourceWord is a source in short.
 func sourceWord(source string) string {

@@ -14,8 +14,8 @@ import (
 
 const (
 	linearSeconds = 60 // up to here time is drawn to scale; past it each step is a factor
-	laneMarks     = 12
-	timelineMarks = 48
+	laneMarks     = 10
+	timelineMarks = 28
 	laneSources   = 6
 	laneGaps      = 6
 	labelChars    = 26
@@ -302,7 +302,7 @@ func (d *draft) marks(entries []*index.Entry) (marks []markAt) {
 			X: place(x), Sign: sign, Class: class, Text: shorten(text, labelChars), Path: d.page.Row(e.ID), ID: e.ID.String()[:16], at: x,
 			Title: fmt.Sprintf("%s, %s by %s", text, time.Unix(e.CreatedAt, 0).UTC().Format("15:04:05"), d.page.called(e.PubKey)),
 		}
-		m.Title = shorten(m.Title, 140)
+		m.Title = fitted(m.Title, 140)
 		marks = append(marks, m)
 	}
 	for i := range marks {
