@@ -17,10 +17,10 @@ const (
 	leftPaid       = 6000
 	// maxNeeds is how many jobs it names, maxNeedsPaid of them paid ones unless there is room.
 	maxNeeds     = 8
-	maxNeedsPaid = 5
-	// Of the unanswered jobs, how many are looked into, and for how many kinds it is looked who serves them.
+	maxNeedsPaid = 4
+	// Of the unanswered jobs, of how many it is looked whom they address, and for how many kinds who serves them.
 	needsLooked = 24
-	needsKinds  = 4
+	needsKinds  = 8
 )
 
 // The reasons of a Need, the most urgent first.
@@ -34,20 +34,23 @@ const (
 // Needs are jobs that somebody should look at: paid within a day without a result, or asked within the last hour and not
 // answered for unanswered_after.
 type Needs struct {
+	After          int64  `json:"unanswered_after"` // seconds
 	Unanswered     int    `json:"unanswered"`
 	UnansweredMore bool   `json:"unanswered_more"` // there may be more than were counted
 	Paid           int    `json:"paid"`
 	PaidMore       bool   `json:"paid_more"`
-	Items          []Need `json:"items"` // the most urgent ones, each sort newest first
+	Items          []Need `json:"items"` // the most urgent ones
 }
 
-// Need is a job that somebody should look at.
+// Need is a job that somebody should look at. Unanswered jobs of a kind that suffer from the same are one Need: the one
+// that waits the longest.
 type Need struct {
 	ID          nip90.ID `json:"id"`
 	Kind        int      `json:"kind"`
 	KindName    string   `json:"kind_name,omitempty"`
-	Why         string   `json:"why"` // one of the Need constants
-	Since       int64    `json:"since"`
+	Why         string   `json:"why"`   // one of the Need constants
+	Since       int64    `json:"since"` // silent, or unanswered; unix seconds
+	Jobs        int      `json:"jobs"`  // that are like this one, itself among them
 	ClaimedMsat int64    `json:"claimed_msat,omitempty"`
 	Provider    string   `json:"provider,omitempty"`     // who was paid, or is addressed
 	LastSeenAt  int64    `json:"last_seen_at,omitempty"` // of the addressed provider; absent when it was never seen
@@ -56,7 +59,7 @@ type Need struct {
 // Needs looks for jobs that somebody should look at, now.
 func (x *Index) Needs(r store.Reader) (Needs, error) {
 	l := lens{Reader: r, x: x, now: x.now(0)}
-	out := Needs{Items: []Need{}}
+	out := Needs{After: x.unansweredAfter(), Items: []Need{}}
 	paid, more, err := l.paidJobs()
 	if err != nil {
 		return out, err
@@ -67,7 +70,7 @@ func (x *Index) Needs(r store.Reader) (Needs, error) {
 		return out, err
 	}
 	out.Unanswered, out.UnansweredMore = len(waiting), more
-	rest, err := l.unserved(waiting[:min(len(waiting), needsLooked)])
+	rest, err := l.unserved(waiting)
 	if err != nil {
 		return out, err
 	}
@@ -84,23 +87,41 @@ func (x *Index) Needs(r store.Reader) (Needs, error) {
 }
 
 // paidJobs are the jobs of a day with a claimed payment, no result of anybody and silence.
-func (l *lens) paidJobs() ([]job, bool, error) {
-	return l.wanted(jobWant{payment: payUndelivered.String()}, leftPaid, span{since: l.now - needsPaid}, func(j *job) bool { return j.row.results == 0 })
+func (l *lens) paidJobs() (list []job, more bool, err error) {
+	claimed := jobSource{prefixes: [][]byte{{keyClass, classClaimed}}}
+	lists := claimed.open(l, span{since: l.now - needsPaid}, probe)
+	f := finder{lens: *l, left: leftPaid, want: jobWant{payment: payUndelivered.String()}}
+	for {
+		at, ok, err := lists.take()
+		if err != nil || !ok || f.left <= 0 {
+			return list, ok, err
+		}
+		f.left--
+		j, ok, err := f.current(at.root)
+		if err != nil {
+			return list, false, err
+		}
+		if !ok || j.row.results > 0 { // which most have
+			continue
+		}
+		if ok, err = f.paid(&j); err != nil {
+			return list, false, err
+		}
+		if ok {
+			list = append(list, j)
+		}
+	}
 }
 
 // waitingJobs are the jobs of an hour that nobody answered in time.
-func (l *lens) waitingJobs() ([]job, bool, error) {
+func (l *lens) waitingJobs() (list []job, more bool, err error) {
 	of := span{since: l.now - needsUnanswered, until: l.now - l.x.unansweredAfter()}
-	return l.wanted(jobWant{state: StateUnanswered}, leftUnanswered, of, func(j *job) bool { return j.row.claims == 0 })
-}
-
-func (l *lens) wanted(want jobWant, left int, of span, fits func(*job) bool) (list []job, more bool, err error) {
-	if of.until != 0 && of.since > of.until {
+	if of.since > of.until {
 		return nil, false, nil
 	}
-	f := finder{lens: *l, left: left, want: want}
+	f := finder{lens: *l, left: leftUnanswered, want: jobWant{state: StateUnanswered}}
 	_, more, err = f.walk(of, func(j *job) (bool, error) {
-		if fits(j) {
+		if j.row.claims == 0 {
 			list = append(list, *j)
 		}
 		return true, nil
@@ -109,7 +130,7 @@ func (l *lens) wanted(want jobWant, left int, of span, fits func(*job) bool) (li
 }
 
 func (l *lens) paidNeed(j *job) (Need, error) {
-	n := Need{ID: j.root, Kind: j.row.kind, KindName: nip90.KindName(j.row.kind), Why: NeedPaid}
+	n := Need{ID: j.root, Kind: j.row.kind, KindName: nip90.KindName(j.row.kind), Why: NeedPaid, Jobs: 1}
 	err := eachSide(l, j.root, j.folded, func(pk nip90.PubKey, s *sideRow) bool {
 		if s.payment(l.now, l.x.stalledAfter()) == payUndelivered {
 			n.ClaimedMsat += max(s.claimed, 0)
@@ -122,27 +143,38 @@ func (l *lens) paidNeed(j *job) (Need, error) {
 	return n, err
 }
 
-// unserved says what the jobs that nobody answered suffer from.
+// unserved says what the jobs that nobody answered suffer from. They come newest first.
 func (l *lens) unserved(jobs []job) (list []Need, err error) {
 	w := reasons{lens: l, signs: make(map[nip90.PubKey]pulse)}
-	served := make(map[int]bool)
+	known := make(map[int]bool)
+	at := make(map[Need]int) // alike, by what they have in common
+	looked := 0
 	for i := range jobs {
 		j := &jobs[i]
-		n := Need{ID: j.root, Kind: j.row.kind, KindName: nip90.KindName(j.row.kind), Why: NeedUnanswered, Since: j.row.created}
+		n := Need{ID: j.root, Kind: j.row.kind, KindName: nip90.KindName(j.row.kind), Why: NeedUnanswered, Since: j.row.created, Jobs: 1}
 		w.o = &opened{Thread: Thread{ID: j.root, Kind: j.row.kind, CreatedAt: j.row.created}, row: j.row}
-		if j.row.is(rowAddressed) {
+		switch {
+		case !j.row.is(rowAddressed):
+			err = w.lonely(&n, known)
+		case looked < needsLooked:
+			looked++
 			err = w.missing(&n)
-		} else {
-			err = w.lonely(&n, served)
 		}
 		if err != nil {
 			return nil, err
 		}
+		alike := Need{Kind: n.Kind, Why: n.Why, Provider: n.Provider}
+		if before, ok := at[alike]; ok {
+			n.Jobs += list[before].Jobs
+			list[before] = n
+			continue
+		}
+		at[alike] = len(list)
 		list = append(list, n)
 	}
 	order := []string{NeedOffline, NeedNoProvider, NeedUnanswered}
 	slices.SortStableFunc(list, func(a, b Need) int {
-		return cmp.Compare(slices.Index(order, a.Why), slices.Index(order, b.Why))
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Why), slices.Index(order, b.Why)), cmp.Compare(a.Since, b.Since))
 	})
 	return list, nil
 }

@@ -11,8 +11,9 @@ import (
 const (
 	// StripLanes is how many kinds of a Strip have a lane of their own.
 	StripLanes = 5
-	// StripBars is how many jobs a Strip shows one by one.
-	StripBars = 100
+	// stripBars is how many jobs a Strip shows one by one; a lane of cells takes the room of cellsRoom of them.
+	stripBars = 130
+	cellsRoom = 12
 	// crowded is how many jobs a minute are too many to be shown one by one.
 	crowded = 20
 )
@@ -97,18 +98,20 @@ func (c *Recent) drawn(x *Index, r store.Reader, without []int) (s Strip, jobs [
 	c.advance(x.now(0))
 	s = Strip{Since: c.until - RecentSeconds, Until: c.until, Lanes: []Lane{}, Complete: !c.over}
 	lanes := c.lanes(without)
-	bars := 0
+	bars, room := 0, stripBars
 	for i := range lanes {
 		if l := &lanes[i]; l.crowd() {
 			l.Cells = l.cells(s.Since, s.Until)
+			room -= cellsRoom
 		} else {
 			bars += l.Jobs
 		}
 		s.Jobs += lanes[i].Jobs
 	}
-	for bars > StripBars {
+	for bars > room {
 		fullest := slices.MaxFunc(lanesOf(lanes), func(a, b *stripLane) int { return cmp.Compare(a.single(), b.single()) })
 		bars -= fullest.Jobs
+		room -= cellsRoom
 		fullest.Cells = fullest.cells(s.Since, s.Until)
 	}
 	for i := range lanes {

@@ -231,7 +231,7 @@ func TestStrip_CrowdedKindsAreCounted(t *testing.T) {
 	if has[5300][0] != 0 || has[5300][1] == 0 || has[5050] != [2]int{20, 0} || has[5100] != [2]int{70, 0} {
 		t.Errorf("bars and cells: %v", has)
 	}
-	put(5200, 60, 10, now-890) // all together are too many now
+	put(5200, 60, 10, now-890) // all together are too many now: the largest lane has no bars any more
 	if s = r.strip(t, c); len(s.Lanes) != 4 {
 		t.Fatalf("%d lanes, want 4", len(s.Lanes))
 	}
@@ -261,6 +261,9 @@ func TestNeeds_NameWhoWaits(t *testing.T) {
 	old := event("alice", 5050, ago(70), "", tag("i", "5", "text"))
 	young := event("alice", 5050, ago(9), "", tag("i", "6", "text"))
 	served := event("alice", 5050, ago(15), "", tag("i", "7", "text"))
+	for i := range 3 { // all alike
+		r.put(t, event("alice", 5998, ago(30+int64(i)), "", tag("i", fmt.Sprint("x", i), "text")))
+	}
 	r.put(t, paid, lonely, away, waits, old, young, served, feedback("bob", ago(14), "processing", served.ID),
 		event("bob", 7000, ago(19), "", tag("status", "payment-required"), tag("amount", "2100000"), tag("e", paid.ID)), nutzap("alice", "bob", ago(14), 2100, "1", paid.ID))
 	var n Needs
@@ -270,17 +273,22 @@ func TestNeeds_NameWhoWaits(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if n.Paid != 1 || n.Unanswered != 3 || n.PaidMore || n.UnansweredMore {
-		t.Errorf("counts %+v, want 1 paid and 3 unanswered", n)
+	if n.Paid != 1 || n.Unanswered != 6 || n.PaidMore || n.UnansweredMore {
+		t.Errorf("counts %+v, want 1 paid and 6 unanswered", n)
 	}
 	want := []Need{
 		{ID: mustID(t, paid.ID), Why: NeedPaid, Since: epoch + ago(14), ClaimedMsat: 2_100_000, Provider: pub(t, "bob").String()},
 		{ID: mustID(t, away.ID), Why: NeedOffline, Since: epoch + ago(13), Provider: pub(t, "gone").String(), LastSeenAt: epoch + ago(60)},
+		{Why: NeedNoProvider, Since: epoch + ago(32), Jobs: 3},
 		{ID: mustID(t, lonely.ID), Why: NeedNoProvider, Since: epoch + ago(12)},
 		{ID: mustID(t, waits.ID), Why: NeedUnanswered, Since: epoch + ago(11)},
 	}
+	n.Items[2].ID = nip90.ID{}
+	for i := range want {
+		want[i].Jobs = max(want[i].Jobs, 1)
+	}
 	for i := range n.Items {
-		n.Items[i].Kind, n.Items[i].KindName = 0, ""
+		n.Items[i].Kind, n.Items[i].KindName = 0, "" // as of the request
 	}
 	if !slices.Equal(n.Items, want) {
 		t.Errorf("got  %+v\nwant %+v", n.Items, want)

@@ -23,7 +23,7 @@ func TestPage_IsWholeAndSafe(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		t.Fatalf("status %d, %s, want a page: %s", resp.StatusCode, resp.Header.Get("Content-Type"), page)
 	}
-	for _, want := range []string{"/jobs/" + request, "Hearing", "success", "a red &lt;b&gt;fox"} {
+	for _, want := range []string{`content="http://hub.example:3334`, "/jobs/" + request, "1 of 2 upstreams", "success", "a red &lt;b&gt;fox"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

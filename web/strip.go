@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	stripRows  = 8  // of bars in one lane, one over the other
-	stripMark  = 20 // seconds of the strip that a mark behind a bar takes
-	rowHeight  = 18 // units of a lane's drawing
-	laneMargin = 4
-	maxGapRows = 3 // of labels of gaps
-	gapLabel   = 330
+	stripRows  = 7   // of bars in one lane, one over the other
+	stripMark  = 20  // seconds of the strip that a mark behind a bar takes
+	rowHeight  = 14  // units of a lane's drawing
+	laneMargin = 5   // units
+	maxBands   = 12  // that are hatched, and gaps that are told in words
+	maxGapRows = 3   // of labels of gaps
+	gapLabel   = 390 // seconds of the strip that a label takes
 )
 
 // stripShown is the strip of the last 15 minutes, and where its parts are drawn.
@@ -81,7 +82,7 @@ func percent(part, whole int64) string {
 
 func (s *stripShown) lane(l *index.Lane) drawnLane {
 	d := drawnLane{Lane: l}
-	var ends [stripRows]int64 // when each row is free again
+	var ends, over [stripRows]int64 // when each row is free again, and what lies over its bar
 	rows := 1
 	for i := range l.Bars {
 		b := &l.Bars[i]
@@ -90,20 +91,22 @@ func (s *stripShown) lane(l *index.Lane) drawnLane {
 			end = s.Until
 		}
 		row := 0
-		for ends[row] > b.At && row < stripRows-1 {
+		for row < stripRows-1 && ends[row] > b.At {
 			row++
 		}
-		if ends[row] > b.At { // no row is free: over the one that is first
-			row = slices.Index(ends[:], slices.Min(ends[:]))
+		if ends[row] <= b.At {
+			ends[row] = max(end, b.At) + stripMark
+		} else { // no row is free: over a bar that goes on for long
+			row = slices.Index(over[:], slices.Min(over[:]))
+			over[row] = max(end, b.At) + stripMark
 		}
-		ends[row] = max(end, b.At) + stripMark
 		rows = max(rows, row+1)
 		d.Bars = append(d.Bars, drawnBar{
-			Bar: b, X: s.percent(b.At), Width: percent(end-b.At, s.Until-s.Since), End: s.percent(end), Y: laneMargin + row*rowHeight + 3,
-			Text: laneMargin + row*rowHeight + 13, Asked: s.asked(b), Says: barSays(b, s.Until),
+			Bar: b, X: s.percent(b.At), Width: percent(end-b.At, s.Until-s.Since), End: s.percent(end), Y: laneMargin + row*rowHeight,
+			Text: laneMargin + row*rowHeight + 11, Asked: s.asked(b), Says: barSays(b, s.Until),
 		})
 	}
-	d.Height = rows*rowHeight + 2*laneMargin
+	d.Height = max(rows*rowHeight+2*laneMargin-3, 26)
 	most := 1
 	for _, c := range l.Cells {
 		most = max(most, c.Jobs)
@@ -249,13 +252,38 @@ func (s *stripShown) gaps(heard index.Stats, upstreams int) {
 	}
 	var until int64
 	for _, g := range bands { // oldest first
+		from := max(g.Since, until)
+		if from < g.Until && len(s.Bands) == maxBands {
+			s.Unsaid++
+			continue
+		}
 		s.label(&g)
-		if from := max(g.Since, until); from < g.Until {
+		if from < g.Until {
 			until = g.Until
 			s.Bands = append(s.Bands, drawnBand{X: s.percent(from), Width: percent(g.Until-from, s.Until-s.Since)})
 		}
 	}
 }
+
+// Told are the gaps that are told in words.
+func (s *stripShown) Told() []index.Gap { return s.Gaps[:min(len(s.Gaps), maxBands)] }
+
+// Mark is how a bar ends.
+func (b *drawnBar) Mark() string {
+	switch b.State {
+	case index.StateExpired:
+		return "–"
+	case "undelivered":
+		return "▶!"
+	}
+	if b.Open() {
+		return "▶"
+	}
+	return mark(b.State)
+}
+
+// Waits says whether nobody answered.
+func (b *drawnBar) Waits() bool { return b.State == index.StateOpen }
 
 // label puts the name of a gap above it, in the first row that has room.
 func (s *stripShown) label(g *index.Gap) {
@@ -278,11 +306,10 @@ func (s *stripShown) label(g *index.Gap) {
 	s.Labels = append(s.Labels, []drawnBand{b})
 }
 
-// bareURL is an address as a label shows it.
+// bareURL is the address of an upstream as a label shows it.
 func bareURL(address string) string {
 	if address == index.SelfSource {
 		return "this relay"
 	}
-	address = strings.TrimPrefix(strings.TrimPrefix(address, "wss://"), "ws://")
 	return shorten(strings.TrimSuffix(address, "/"), 36)
 }

@@ -38,7 +38,6 @@ func (s *Site) words() template.FuncMap {
 		"day":      func(at int64) string { return time.Unix(at, 0).UTC().Format("2 Jan") },
 		"bare":     bareURL,
 		"since":    func(now time.Time, at int64) string { return lasting(now.Sub(time.Unix(at, 0))) },
-		"short12":  func(id string) string { return id[:min(len(id), 12)] },
 		"compact":  compact,
 		"iso":      func(at int64) string { return time.Unix(at, 0).UTC().Format(time.RFC3339) },
 		"lasting":  func(seconds int64) string { return lasting(time.Duration(seconds) * time.Second) },
