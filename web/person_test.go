@@ -73,7 +73,7 @@ func TestPerson_OfWhomNothingIsKnown(t *testing.T) {
 		t.Error("a relay that keeps customers says that it does not")
 	}
 	forgets := newRig(t, DefaultOptions(), func(d *Deps) { d.Index = index.New(index.Options{Now: d.Now}) })
-	for _, target := range []string{"/u", "/u/" + nip90.Npub(key32("ee"))} {
+	for _, target := range []string{"/u", "/u/" + nip90.Npub(key32("ee")), "/jobs?customer=" + nip90.Npub(key32("ee"))} {
 		if page := forgets.open(target); !strings.Contains(page, "This relay keeps no customers") {
 			t.Errorf("%s: a relay that keeps no customers does not say so", target)
 		}
