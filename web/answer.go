@@ -27,39 +27,37 @@ func (a answerable) At(relay string) answerable {
 }
 
 // Feedback is a command that tells the customer that work on the job goes on.
-func (a answerable) Feedback() string {
-	return a.feedback("processing", "")
-}
+func (a answerable) Feedback() string { return a.feedback("status=processing", "", "") }
 
 // Bill is a command that asks the customer for payment, with an example of an amount and a place for an invoice.
 func (a answerable) Bill() string {
-	return a.feedback("payment-required", " -t 'amount=21000;lnbc...'")
+	return a.feedback("status=payment-required", "amount=21000;lnbc...", "")
 }
-
-// Failure is a command that tells the customer that nothing will come of the job.
-func (a answerable) Failure() string { return a.said("error", "what went wrong") }
 
 // Part is a command that sends a part of the result.
 func (a answerable) Part() string {
-	return strings.Replace(a.feedback("partial", ""), " -c '' ", " -c 'what there is so far' ", 1)
+	return a.feedback("status=partial", "", "what there is so far")
+}
+
+// Failure is a command that tells the customer that nothing will come of the job.
+func (a answerable) Failure() string {
+	return a.feedback("status=error;what went wrong", "", "")
 }
 
 // Done is a command that tells the customer that the job is done; the result is another event.
-func (a answerable) Done() string { return a.said("success", "done") }
+func (a answerable) Done() string { return a.feedback("status=success;done", "", "") }
 
-// said is feedback with words for a person.
-func (a answerable) said(status, text string) string {
-	return strings.Replace(a.feedback(status, ""), " -t status="+status, " -t "+quoted("status="+status+";"+text), 1)
-}
-
-func (a answerable) feedback(status, more string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "nak event --sec \"$NSEC\" -k 7000 -t e=%s", quoted(a.ID))
+// feedback is a command that sends a 7000 with a status tag, as nak takes tags, and perhaps a further one.
+func (a answerable) feedback(status, more, content string) string {
+	words := []string{"nak event --sec \"$NSEC\" -k 7000 -t", quoted("e=" + a.ID)}
 	if a.Customer != "" {
-		fmt.Fprintf(&b, " -t p=%s", quoted(a.Customer))
+		words = append(words, "-t", quoted("p="+a.Customer))
 	}
-	fmt.Fprintf(&b, " -t status=%s%s -c '' %s", status, more, quoted(a.RelayURL))
-	return b.String()
+	words = append(words, "-t", quoted(status))
+	if more != "" {
+		words = append(words, "-t", quoted(more))
+	}
+	return strings.Join(append(words, "-c", quoted(content), quoted(a.RelayURL)), " ")
 }
 
 // Result is a command that sends a result. It reads the request from the relay, because a result repeats it word for word.
@@ -80,7 +78,7 @@ func (a answerable) Result() string {
 // quoted is text as one word of a POSIX shell, whatever is in it.
 func quoted(text string) string {
 	plain := text != "" && strings.IndexFunc(text, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+,", c))
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+,=", c))
 	}) < 0
 	if plain {
 		return text

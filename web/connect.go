@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"dvmrelay/index"
@@ -14,6 +16,8 @@ type connection struct {
 	Accepted []RelayKinds `json:"accepted"`
 	Sealed   bool         `json:"auth_encrypted"` // encrypted jobs are read only by whom they concern
 	Auth     bool         `json:"auth"`           // the relay knows its own address, so that keys can sign in. NIP-42
+	Compares bool         `json:"compares"`       // NIP-77 is served
+	Limits   []Limit      `json:"-"`              // those that matter most
 	Portable []string     `json:"portable"`       // asks any relay for a thread
 	Money    string       `json:"money"`          // asks any relay for the payments of a thread
 	Search   string       `json:"search"`         // asks this relay for a thread
@@ -43,8 +47,8 @@ func (s *Site) connectScreen() *screen {
 // connect gathers how to point a client or a DVM here, and what may be published and asked.
 func (s *Site) connect(ctx context.Context, _ *visit) (*sheet, error) {
 	c := &connection{Accepted: []RelayKinds{}, Sealed: s.d.AuthEncrypted, Auth: s.d.RelayURL != ""}
-	if s.d.Relay != nil {
-		c.Accepted = s.d.Relay().Kinds
+	if err := s.connectRules(c); err != nil {
+		return nil, err
 	}
 	c.Job, c.Answer = strings.Repeat("1", 64), strings.Repeat("2", 64)
 	if err := s.connectExample(ctx, c); err != nil {
@@ -60,6 +64,35 @@ func (s *Site) connect(ctx context.Context, _ *visit) (*sheet, error) {
 	c.Money, c.Search = string(money), `{"search":"thread:`+c.Job+`"}`
 	c.Keys = searchKeys(c.Job)
 	return &sheet{Title: "Connect", About: "How to point a Data Vending Machine or a client at this relay, what it accepts, and how to ask it.", Data: c}, nil
+}
+
+// connectRules says what the relay accepts and serves, as far as it is known.
+func (s *Site) connectRules(c *connection) error {
+	if s.d.Relay == nil {
+		return nil
+	}
+	facts := relayPage{RelayFacts: s.d.Relay()}
+	c.Accepted = append(c.Accepted, facts.Kinds...)
+	if len(facts.Information) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(facts.Information, &facts.doc); err != nil {
+		return fmt.Errorf("read the relay's document: %w", err)
+	}
+	c.Auth, c.Compares = slices.Contains(facts.doc.NIPs, 42), slices.Contains(facts.doc.NIPs, 77)
+	limits, err := facts.Limits()
+	for _, l := range limits {
+		if slices.Contains(connectLimits[:], l.Name) {
+			c.Limits = append(c.Limits, l)
+		}
+	}
+	return err
+}
+
+// connectLimits are the limits that whoever writes a client or a DVM has to know.
+var connectLimits = [...]string{
+	"max_message_length", "max_content_length", "created_at_upper_limit", "max_subscriptions", "max_filters", "max_limit", "default_limit",
+	"events_per_second", "reqs_per_second", "requests_per_key",
 }
 
 func filterText(field, id string) string { return `{"` + field + `":["` + id + `"]}` }

@@ -124,7 +124,7 @@ func (e *eventPage) read(raw []byte) error {
 		if err != nil {
 			return fmt.Errorf("read event %s: %w", e.ID, err)
 		}
-		if value == "" {
+		if value == "" || strings.HasSuffix(name, "_set") {
 			continue
 		}
 		short, cut := cutToFit(shorten(value, 400), left)

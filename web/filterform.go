@@ -123,6 +123,7 @@ func (f *filterForm) names(name, label, hint, not string, q url.Values, set func
 	}
 	field.Value = strings.Join(slices.Compact(shown), "\n")
 	f.values(field, len(hex))
+	field.Lines = min(6, 2*field.Lines) // hex takes two
 	set(hex)
 }
 

@@ -236,6 +236,9 @@ func (s *Site) tellThread(p *threadPage, q index.StoryQuery, v *visit, beats map
 		p.Answer = &answerable{
 			ID: p.ID.String(), Kind: p.Kind, ResultKind: nip90.ResultKind(p.Kind), Customer: p.Customer, RelayURL: s.d.RelayURL, Encrypted: p.Encrypted,
 		}
+		for _, r := range p.Readers {
+			p.Answer.Addressed = append(p.Answer.Addressed, r.Key)
+		}
 	}
 }
 

@@ -43,7 +43,8 @@
     form.elements.text.disabled = status === "result";
     try {
       const evt = build();
-      draft.textContent = JSON.stringify(evt, null, 1) + (sealed && evt.content ? "\n(the content is encrypted to the customer before it is signed)" : "");
+      const tags = evt.tags.map((t) => "  " + JSON.stringify(t)).join(",\n");
+      draft.textContent = `{"kind": ${evt.kind}, "created_at": ${evt.created_at},\n "tags": [\n${tags}\n ],\n "content": ${JSON.stringify(evt.content)}}` + (sealed && evt.content ? "\n(the content is encrypted to the customer before it is signed)" : "");
       sign.disabled = false;
     } catch (why) {
       draft.textContent = typeof why === "string" ? why : "This cannot be built.";
