@@ -20,8 +20,30 @@ type screen struct {
 }
 
 // screens are all pages of a hub, with the market of the demo on it.
-func screens(_ cast) []screen {
+func screens(c cast) []screen {
+	nobody := newPerson("nobody")
 	return []screen{
+		{"overview", "/", http.StatusOK, []string{selStrip, selLive}},
+		{"jobs", "/jobs", http.StatusOK, []string{"main a[href^='/jobs/']", "main form"}},
+		{"jobs-open", "/jobs?state=open", http.StatusOK, []string{"main a[href^='/jobs/']"}},
+		{"jobs-for", "/jobs?for=" + npub(c.writer), http.StatusOK, []string{"main a[href^='/jobs/']"}},
+		{"jobs-none", "/jobs?kind=5999&state=success", http.StatusOK, []string{"main a[href]"}},
+		{"thread-paid", jobPath(c.paid), http.StatusOK, []string{selEvents}},
+		{"thread-answered", jobPath(c.answered), http.StatusOK, []string{selEvents}},
+		{"thread-open", jobPath(c.open), http.StatusOK, []string{selEvents}},
+		{"thread-sealed", jobPath(c.sealed), http.StatusOK, []string{selEvents}},
+		{"thread-never-seen", jobPath(strings.Repeat("0", 63) + "1"), http.StatusNotFound, []string{"main a[href]"}},
+		{"dvms", "/dvms", http.StatusOK, []string{"main a[href^='/dvms/']"}},
+		{"dvm", "/dvms/" + npub(c.painter), http.StatusOK, []string{"main a[href^='/jobs/']"}},
+		{"person", "/u/" + npub(c.customer), http.StatusOK, []string{"main a[href^='/jobs/']"}},
+		{"person-unknown", "/u/" + nobody.npub(), http.StatusOK, nil},
+		{"kinds", "/kinds", http.StatusOK, []string{"main a[href^='/kinds/']"}},
+		{"kind", fmt.Sprintf("/kinds/%d", c.kind), http.StatusOK, []string{"main a[href^='/dvms/']"}},
+		{"upstreams", "/upstreams", http.StatusOK, nil},
+		{"relay", "/relay", http.StatusOK, nil},
+		{"explore", "/explore", http.StatusOK, []string{"main form"}},
+		{"connect", "/connect", http.StatusOK, []string{"main code, main pre"}},
+		{"event", "/events/" + c.answered, http.StatusOK, []string{"main pre"}},
 		{"docs", "/docs", http.StatusOK, []string{"main pre"}},
 		{"shapes", "/docs/shapes", http.StatusOK, []string{"main table"}},
 		{"not-found", "/no/such/page", http.StatusNotFound, []string{"main a[href]"}},
@@ -29,8 +51,8 @@ func screens(_ cast) []screen {
 }
 
 const (
-	maxHTML   = 100 << 10
-	maxAssets = 100 << 10
+	maxHTML   = 100_000
+	maxAssets = 100_000
 )
 
 // TestScreens_AtEveryWidthInEveryLight looks at each screen at three widths, light and dark, with and without scripts.

@@ -9,14 +9,12 @@ const (
 	selPause       = "[data-pause]"            // a button with aria-pressed that holds what is live
 	selEvents      = "#events"                 // the events of a thread
 	selSignIn      = "[data-signin]"           // signs in with NIP-07
-	selAnswer      = "[data-answer]"           // "Answer it" of a thread
-	selSearchBox   = "input[name=q]"           // takes any id or key
+	selAnswer      = "[data-answer]"           // the form of "Answer it" on a thread
 	signInPath     = "/"                       // a page that has it
 	selThemeButton = ".theme button[value=%s]" // chooses light, dark or system
 	chartLibrary   = "uplot"                   // in the address of the library for charts, which has no part in the bound of scripts
 	attrPressed    = "aria-pressed"            // of the pause button
-	selFeedback    = "[data-sign='7000']"      // in "Answer it": signs and publishes feedback
-	selResult      = "[data-sign='result']"    // in "Answer it": signs and publishes a result
+	selSign        = "[data-answer-sign]"      // in the form of selAnswer: signs and publishes
 	selContent     = "textarea[name=content]"
 	selStatus      = "[name=status]"
 )
