@@ -45,8 +45,8 @@ func hearing(gaps ...index.Gap) func(*Deps) {
 	}
 }
 
-// part is a live fragment of a page.
-func part(t *testing.T, page, name string) string {
+// pieceOf is a live fragment of a page.
+func pieceOf(t *testing.T, page, name string) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(page, ` id="`+name+`"`)
 	if !ok {
@@ -70,7 +70,7 @@ func wordsOf(html string) string {
 
 func holdWords(t *testing.T, page, name string, want ...string) {
 	t.Helper()
-	text := wordsOf(part(t, page, name))
+	text := wordsOf(pieceOf(t, page, name))
 	for _, w := range want {
 		if !strings.Contains(text, w) {
 			t.Errorf("#%s lacks %q: %s", name, w, text)
@@ -111,12 +111,12 @@ func TestOverview_IsAsDrawn(t *testing.T) {
 	}
 	holdWords(t, page, "verdict", "Hearing 1 of 2 upstreams.", "waited over 10 min; 1 paid, no result.", "Last event", "heard 38 % of the last 24 h")
 	holdWords(t, page, "strip", "-15m -10m -5m now", "░ wss://b.example", "5300 feed", "5050 text", "5100 image", "✓", "✕", "$", "▶!", "○")
-	strip := part(t, page, "strip")
+	strip := pieceOf(t, page, "strip")
 	for _, id := range []string{done, failed, paid, lonely} {
 		if n := strings.Count(strip, `href="/jobs/`+id+`"`); n != 1 {
 			t.Errorf("the strip has %d links to %s, want one", n, id)
 		}
-		if !strings.Contains(part(t, page, "rows"), `href="/jobs/`+id+`"`) {
+		if !strings.Contains(pieceOf(t, page, "rows"), `href="/jobs/`+id+`"`) {
 			t.Errorf("the table has no link to %s", id)
 		}
 	}
@@ -126,7 +126,7 @@ func TestOverview_IsAsDrawn(t *testing.T) {
 	if strings.Index(strip, ">5050<") > strings.Index(strip, ">5300<") {
 		t.Error("5300 has fewer customers than 5050 and stands before it")
 	}
-	if !strings.Contains(strip, `href="/jobs?kind=5300&amp;since=`) || !strings.Contains(wordsOf(part(t, page, "rows")), "5300") {
+	if !strings.Contains(strip, `href="/jobs?kind=5300&amp;since=`) || !strings.Contains(wordsOf(pieceOf(t, page, "rows")), "5300") {
 		t.Error("a crowded kind is not counted")
 	}
 	holdWords(t, page, "needs", "! 5100 paid 2 100 sats, 14 min silent", "5999 no known provider, 12 min", "41 jobs: 5300 no known provider", "5050 addressed DVM last seen 3 days ago")
@@ -203,11 +203,11 @@ func TestOverview_StaysSmall(t *testing.T) {
 		t.Errorf("%d bytes of HTML, want at most %d", len(page), maxPage)
 	}
 	for _, bad := range []string{"<img", "<b>", "<closed", `wss://<`} {
-		if strings.Contains(part(t, page, "strip")+part(t, page, "live"), bad) && (bad != "<b>" || strings.Contains(page, "<b><b>")) {
+		if strings.Contains(pieceOf(t, page, "strip")+pieceOf(t, page, "live"), bad) && (bad != "<b>" || strings.Contains(page, "<b><b>")) {
 			t.Errorf("the page has %s", bad)
 		}
 	}
-	strip := part(t, page, "strip")
+	strip := pieceOf(t, page, "strip")
 	if n := strings.Count(strip, `<rect class="gap"`); n == 0 || n > 12*6 {
 		t.Errorf("%d hatched stretches, want some and not all", n)
 	}
@@ -231,7 +231,7 @@ func TestOverview_TellsOfDeafness(t *testing.T) {
 			r := newRig(t, DefaultOptions(), hearing(c.gaps...))
 			r.story()
 			_, page := r.browse("/")
-			text := wordsOf(part(t, page, "strip"))
+			text := wordsOf(pieceOf(t, page, "strip"))
 			if !strings.Contains(text, c.want) || strings.Contains(text, c.not) {
 				t.Errorf("want %q and no %q: %s", c.want, c.not, text)
 			}
