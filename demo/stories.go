@@ -192,8 +192,8 @@ func (s *writer) invoiceRunsOut() {
 }
 
 func (s *writer) paidNoResult() {
-	p := s.cast("Painter")
-	j := s.ask(s.someone(), s.errand(5100), order{bid: 3_000_000, relays: []string{s.upstream(0), s.upstream(2)}})
+	p := s.cast(pick(s.d, []string{"Painter", "PixelBot", "Longhand Writer", "Voicebox", "Babel Bridge"}))
+	j := s.ask(s.someone(), s.errand(p.kinds[0]), order{bid: p.price * 3 / 2, relays: []string{s.upstream(0), s.upstream(2)}})
 	s.about(p.pace)
 	s.busy(p, j)
 	s.about(p.pace)

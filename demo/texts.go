@@ -69,6 +69,10 @@ var errands = map[int][]errand{
 		{in: "https://scans.demo.example/recipe-card-1962.jpg", how: "url", output: plain, out: "Plum cake. 500 g flour, 200 g butter, 3 eggs, a pinch of salt. Bake until the kitchen smells right, about fifty minutes."},
 		{in: "https://scans.demo.example/timetable-branch-line.png", how: "url", output: plain, out: "Dep. 06:12, 07:42, 09:12, then hourly until 21:12. On Sundays the first train runs at 09:12."},
 		{in: "https://talks.demo.example/rivers-lecture-3.mp3", how: "url", output: plain, out: "Good morning. Today we follow the water from where it falls to where it is measured, and we begin with a mistake that I made for ten years."},
+		{in: "https://scans.demo.example/harbour-ledger-page-14.png", how: "url", output: plain, out: "14 May: two barrels of tar, one coil of rope. 15 May: nothing came in, fog all day."},
+		{in: "https://scans.demo.example/seed-packet-back.jpg", how: "url", output: plain, out: "Sow from April, 2 cm deep, 30 cm apart. Water sparingly until the second leaf."},
+		{in: "https://talks.demo.example/radio-repair-evening.mp3", how: "url", output: plain, out: "Before you open anything, pull the plug and wait a minute. Then look, and smell: a burnt part often tells you where it is."},
+		{in: "https://slides.demo.example/bridge-inspection.pdf", how: "url", output: plain, out: "Findings: rust at both bearings, cracks in the third span, birds nesting in the drain. Next look in six months."},
 	},
 	5002: {
 		{in: "The ferry does not run when the flag is up.", how: "text", param: "language", value: "de", output: plain, out: "Die Fähre fährt nicht, solange die Flagge gehisst ist."},
@@ -82,8 +86,11 @@ var errands = map[int][]errand{
 		{in: "Dear listeners, tonight we read the log of a lighthouse keeper.", how: "text", param: "voice", value: "warm", output: audio},
 		{in: "Platform two, the night train to the coast, all stops.", how: "text", param: "voice", value: "old radio", output: audio},
 		{in: "Once upon a time there was a well that answered.", how: "text", param: "voice", value: "clear", output: audio},
+		{in: "Weather for the coast: wind from the west, four to five, later less.", how: "text", param: "voice", value: "clear", output: audio},
+		{in: "The library closes in fifteen minutes. Please bring your books to the desk.", how: "text", param: "voice", value: "warm", output: audio},
+		{in: "Chapter one. Nobody in the village had ever seen the lamp go out.", how: "text", param: "voice", value: "warm", output: audio},
 	},
-	5900: {
+	5900: { // the note that is to be stamped is thrown when it is asked
 		{in: "", how: "event"},
 		{in: "", how: "event"},
 	},
