@@ -98,7 +98,7 @@
 
   const seen = new IntersectionObserver((entries) => {
     for (const e of entries) if (e.isIntersecting && !plots.has(e.target)) draw(e.target);
-  }, { rootMargin: "200px" });
+  }, { rootMargin: "1500px" });
   const sized = new ResizeObserver((entries) => {
     for (const e of entries) {
       const u = plots.get(e.target.parentElement), wide = Math.floor(e.contentRect.width);
