@@ -89,8 +89,12 @@ func (s *Site) dvmHistory(ctx context.Context, p *dvmPage) error {
 		return err
 	}
 	p.Complete = stats.Body.Complete
-	p.Series = drawn("history", "Jobs it answered, by when they were asked.", stats.Body.Series,
-		[]string{"Jobs it answered", "First result, median"}, []string{"answered", "results", "errors"}, []string{"p50"})
+	points := stats.Body.Series
+	if p.Window == "all" {
+		points = begun(points)
+	}
+	p.Series = drawn("history", "Jobs it answered, by when they were asked.", points,
+		[]string{"Jobs it answered", "First result, median"}, []string{"taken", "results", "errors"}, []string{"p50"})
 	if stats.Body.Requests == 0 {
 		p.Series.Rows = nil
 	}

@@ -18,7 +18,7 @@ const (
 )
 
 const (
-	cardsWhole  = 8      // announcements shown in full; of the others a few in a line
+	cardsWhole  = 8 // announcements shown in full; of the others a few in a line
 	cardsInLine = 20
 	cardsBudget = 30_000 // bytes of all cards together, after the first
 )

@@ -236,7 +236,11 @@ func (s *Site) kindPage(ctx context.Context, v *visit) (*sheet, error) {
 	for _, one := range d.ServedBy {
 		p.Servers = append(p.Servers, server{one})
 	}
-	p.Series = drawn("history", "Jobs by when they were asked.", d.Stats.Series,
+	points := d.Stats.Series
+	if window == "all" {
+		points = begun(points)
+	}
+	p.Series = drawn("history", "Jobs by when they were asked.", points,
 		[]string{"Jobs asked and answered", "First result, median"}, []string{"requests", "answered", "errors"}, []string{"p50"})
 	title := strings.TrimSpace("Kind " + itoa(kind) + " " + d.Name)
 	return &sheet{Title: title, About: p.about(), Script: []string{"uplot.min.js", "charts.js"}, Style: []string{"uplot.min.css"}, Data: p}, nil

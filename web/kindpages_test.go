@@ -110,6 +110,9 @@ func TestKind_ShowsWhoServesItAndHowToAsk(t *testing.T) {
 	if fox, elk := strings.Index(page, npubOf(provider)), strings.Index(page, npubOf("dd")); fox < 0 || elk < fox {
 		t.Error("who answered does not stand before who did not")
 	}
+	if _, page := r.browse("/kinds/5050?window=all"); strings.Count(page, "<tr data-at=") > 3 || !strings.Contains(page, `data-v="10000"`) {
+		t.Error("the history of a kind begins before anything was asked")
+	}
 	if _, page := r.browse("/kinds/5999"); !strings.Contains(page, "Nobody serves this: 1 asked") {
 		t.Error("a kind that nobody serves is not called so")
 	}

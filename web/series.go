@@ -26,7 +26,7 @@ type plot struct {
 	Keys        []column
 }
 
-// column is one line of a chart. Unit is n, ms or msat.
+// column is one line of a chart. Unit is n or ms; Class is the name of a colour.
 type column struct{ Code, Name, Unit, Class string }
 
 // step is one row. Its cells stand in the order of the columns.
@@ -49,12 +49,22 @@ var lines = map[string]struct {
 	column
 	of func(*index.Point) *int64
 }{
-	"requests": {column{"requests", "requests", "n", "asked"}, func(p *index.Point) *int64 { return p.Requests }},
-	"answered": {column{"answered", "answered", "n", "answered"}, func(p *index.Point) *int64 { return p.Answered }},
-	"results":  {column{"results", "results", "n", "results"}, func(p *index.Point) *int64 { return p.Results }},
-	"errors":   {column{"errors", "errors", "n", "errors"}, func(p *index.Point) *int64 { return p.Errors }},
-	"p50":      {column{"p50", "first result p50", "ms", "speed"}, func(p *index.Point) *int64 { return p.FirstResultP50Ms }},
-	"claimed":  {column{"claimed", "claimed", "msat", "claimed"}, func(p *index.Point) *int64 { return p.ClaimedMsat }},
+	"requests": {column{"requests", "requests", "n", "chart-asked"}, func(p *index.Point) *int64 { return p.Requests }},
+	"answered": {column{"answered", "answered", "n", "good"}, func(p *index.Point) *int64 { return p.Answered }},
+	"taken":    {column{"taken", "answered", "n", "chart-asked"}, func(p *index.Point) *int64 { return p.Answered }},
+	"results":  {column{"results", "results", "n", "good"}, func(p *index.Point) *int64 { return p.Results }},
+	"errors":   {column{"errors", "errors", "n", "bad"}, func(p *index.Point) *int64 { return p.Errors }},
+	"p50":      {column{"p50", "first result p50", "ms", "link"}, func(p *index.Point) *int64 { return p.FirstResultP50Ms }},
+}
+
+// begun leaves out the steps before the first that anything is known of.
+func begun(points []index.Point) []index.Point {
+	for i := range points {
+		if n := points[i].Requests; n != nil && *n > 0 {
+			return points[max(i-1, 0):]
+		}
+	}
+	return nil
 }
 
 // drawn is a history with one plot for each list of columns.
@@ -96,8 +106,6 @@ func (s *series) row(p *index.Point) step {
 		case n == nil:
 		case c.Unit == "ms":
 			one.Text, one.Value = lasting(time.Duration(*n)*time.Millisecond), *n
-		case c.Unit == "msat":
-			one.Text, one.Value = sats(*n)+" sats", *n
 		default:
 			one.Text, one.Value = grouped(*n), *n
 		}

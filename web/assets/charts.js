@@ -19,7 +19,6 @@
   const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n >= 1e4 ? `${+(n / 1e3).toFixed(1)} k` : String(+n.toFixed(2)));
   const units = {
     n: short,
-    msat: (n) => short(n / 1000),
     ms: (n) => (n < 1000 ? `${Math.round(n)} ms` : n < 120000 ? `${+(n / 1000).toFixed(1)} s` : `${Math.round(n / 60000)} min`),
   };
 
@@ -64,12 +63,12 @@
     plots.get(figure)?.destroy();
     const data = read(figure), step = Number(figure.dataset.step), into = figure.querySelector(".canvas"), at = figure.querySelector(".at");
     const css = getComputedStyle(figure), colour = (name) => css.getPropertyValue(name).trim();
-    const unit = units[data.heads[0].unit] ?? short, wide = into.clientWidth;
+    const unit = units[data.heads[0].unit], wide = into.clientWidth;
     const bars = data.heads[0].unit === "n";
     const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const ends = data.times.length ? [data.times[0] - step / 2, data.times[data.times.length - 1] + step / 2] : [0, 1];
     const series = data.heads.map((h, i) => {
-      const ink = colour(`--chart-${h.tone}`) || colour("--link"), asBar = bars && i < 2;
+      const ink = colour("--" + h.tone), asBar = bars && i < 2;
       return {
         label: data.names[i], stroke: ink, width: asBar ? 0 : 2, fill: asBar ? ink : undefined, spanGaps: false,
         paths: asBar ? uPlot.paths.bars({ size: [0.8, 40], align: 0 }) : undefined,
@@ -78,7 +77,7 @@
     });
     const tell = (i) => {
       at.textContent = i === null || i === undefined ? "" : `${when(data.times[i], step)}${data.gaps[i] ? " (gap)" : ""}: ` +
-        data.names.map((name, k) => `${name} ${data.values[k][i] === null ? "unknown" : (units[data.heads[k].unit] ?? short)(data.values[k][i])}`).join(", ");
+        data.names.map((name, k) => `${name} ${data.values[k][i] === null ? "unknown" : units[data.heads[k].unit](data.values[k][i])}`).join(", ");
     };
     plots.set(figure, new uPlot({
       width: wide, height: 170, legend: { show: false }, padding: [8, 8, 0, 0],
@@ -86,7 +85,7 @@
       tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: () => ends }, y: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.08] } },
       axes: [
-        { ...axis, size: step < 86400 ? 38 : 24, grid: { show: false }, space: 70, incrs: [1, 2, 3, 6, 12, 24, 48, 96, 168, 360, 720, 2160, 8760].map((n) => n * Math.min(step, 3600)).filter((n) => n >= step), values: (_, ticks) => {
+        { ...axis, size: step < 86400 ? 38 : 24, grid: { show: false }, space: 70, incrs: [1, 2, 3, 6, 12, 24, 48, 96, 168, 360, 720, 2160, 8760, 17520, 43800].map((n) => n * Math.min(step, 3600)).filter((n) => n >= step), values: (_, ticks) => {
           let last;
           return ticks.map((t) => { const text = when(t, step, last); last = new Date(t * 1000).getUTCDate(); return text; });
         } },
@@ -99,7 +98,7 @@
 
   const seen = new IntersectionObserver((entries) => {
     for (const e of entries) if (e.isIntersecting && !plots.has(e.target)) draw(e.target);
-  }, { rootMargin: "200px" });
+  }, { rootMargin: "1500px" });
   const sized = new ResizeObserver((entries) => {
     for (const e of entries) {
       const u = plots.get(e.target.parentElement), wide = Math.floor(e.contentRect.width);
