@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"dvmrelay/index"
@@ -402,6 +403,19 @@ func (d *draft) sources(gaps []index.Gap) {
 			urls = append(urls, g.URL)
 		}
 		by[g.URL] = append(by[g.URL], g)
+	}
+	// Sources of which nothing was heard all the time share a lane: there is nothing to see in one for each.
+	var deaf []string
+	for _, u := range urls {
+		if g := by[u][0]; g.Since <= d.Start && g.Until >= d.end {
+			deaf = append(deaf, u)
+		}
+	}
+	if len(deaf) > 2 {
+		urls = slices.DeleteFunc(urls, func(u string) bool { return slices.Contains(deaf, u) })
+		d.Lanes = append(d.Lanes, lane{Called: itoa(len(deaf)) + " sources", Bars: []bar{{
+			Class: "gap", X: "0%", X2: "100%", W: "100%", Middle: "50%", Text: "not heard in this time", Title: shorten(strings.Join(deaf, ", "), 300),
+		}}})
 	}
 	for _, u := range urls[:min(len(urls), laneSources)] {
 		l := lane{Called: shorten(u, 40), URL: u, Bars: []bar{{Class: "heard", X: "0%", X2: "100%", W: "100%"}}}
