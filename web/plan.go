@@ -76,7 +76,7 @@ func drawPlan(p *threadPage) plan {
 			at += planWide + planGap
 		}
 	}
-	out.Width = at - planGap + 1
+	out.Width = at - planGap/2 // what leads from event to event swings out to the right
 	var rows [4]int
 	nodes := make(map[string]planNode)
 	for i := range g.Nodes {

@@ -21,8 +21,8 @@ const (
 	bill = "lnbc50000p1pj48ug2pp5n2wlvfka2emh86g84elgeuz0hpje28hdlunjkgy2vtv8e60kahrqxqyqqfvqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqp9pywc"
 )
 
-// part is one event of a story: %N in its tags is the id of the part of that number.
-type part struct {
+// scene is one event of a story: %N in its tags is the id of the part of that number.
+type scene struct {
 	key     string
 	kind    int
 	at      int64 // seconds after t0
@@ -30,12 +30,10 @@ type part struct {
 	tags    []nostr.Tag
 }
 
-func threadTag(words ...string) nostr.Tag { return words }
-
 var partNumber = regexp.MustCompile(`%\d`)
 
 // tell puts a story in, each part at the second in which it was made.
-func (r *rig) tell(parts []part) (ids []string) {
+func (r *rig) tell(parts []scene) (ids []string) {
 	r.t.Helper()
 	for _, p := range parts {
 		r.clock.Store(t0 + p.at)
@@ -55,22 +53,22 @@ func (r *rig) tell(parts []part) (ids []string) {
 func key(two string) string { return strings.Repeat(two, 32) }
 
 // job, says and pays are parts that stories are made of.
-func job(tags ...nostr.Tag) part {
-	return part{"aa", 5100, 0, "", append([]nostr.Tag{threadTag("i", "paint a fox", "text")}, tags...)}
+func job(tags ...nostr.Tag) scene {
+	return scene{"aa", 5100, 0, "", append([]nostr.Tag{tag("i", "paint a fox", "text")}, tags...)}
 }
 
-func says(at int64, status string, tags ...nostr.Tag) part {
-	return part{"bb", 7000, at, "", append([]nostr.Tag{threadTag("status", status), threadTag("e", "%0"), threadTag("p", key("aa"))}, tags...)}
+func says(at int64, status string, tags ...nostr.Tag) scene {
+	return scene{"bb", 7000, at, "", append([]nostr.Tag{tag("status", status), tag("e", "%0"), tag("p", key("aa"))}, tags...)}
 }
 
-func pays(from, to string, at, sats int64, about string) part {
-	return part{from, 9321, at, "", []nostr.Tag{threadTag("p", key(to)), threadTag("u", "https://mint.example"), threadTag("proof", fmt.Sprintf(`{"amount":%d,"secret":"%s%d","C":"02"}`, sats, from, at)), threadTag("e", about)}}
+func pays(from, to string, at, sats int64, about string) scene {
+	return scene{from, 9321, at, "", []nostr.Tag{tag("p", key(to)), tag("u", "https://mint.example"), tag("proof", fmt.Sprintf(`{"amount":%d,"secret":"%s%d","C":"02"}`, sats, from, at)), tag("e", about)}}
 }
 
-func earlier() []part {
-	return []part{
-		{"ee", 5100, -300, "", []nostr.Tag{threadTag("i", "earlier", "text")}},
-		{"bb", 6100, -295, "done", []nostr.Tag{threadTag("e", "%0")}},
+func earlier() []scene {
+	return []scene{
+		{"ee", 5100, -300, "", []nostr.Tag{tag("i", "earlier", "text")}},
+		{"bb", 6100, -295, "done", []nostr.Tag{tag("e", "%0")}},
 	}
 }
 
@@ -127,39 +125,39 @@ func (r *rig) thread(id string) string {
 
 // TestThread_EveryReasonAndPayment tells a story for each code of a reason and each payment state, through the store.
 func TestThread_EveryReasonAndPayment(t *testing.T) {
-	asked := says(10, "payment-required", threadTag("amount", "5000"))
-	billed := says(10, "payment-required", threadTag("amount", "5000", bill))
-	toBob := threadTag("p", key("bb"))
+	asked := says(10, "payment-required", tag("amount", "5000"))
+	billed := says(10, "payment-required", tag("amount", "5000", bill))
+	toBob := tag("p", key("bb"))
 	// after puts a story behind others, whose ids come first.
-	after := func(first []part, rest ...part) []part { return append(first, rest...) }
+	after := func(first []scene, rest ...scene) []scene { return append(first, rest...) }
 	told := map[string]bool{}
 	for _, c := range []struct {
 		name  string
-		parts []part
+		parts []scene
 		of    int
 		look  int64
 		heard *listened
 		want  []string
 	}{
-		{"no-provider-for-kind", []part{{"ee", 5999, -900, "", []nostr.Tag{threadTag("i", "x", "text")}}, {"ee", 5999, -800, "", []nostr.Tag{threadTag("i", "y", "text")}}, {"aa", 5999, 0, "", []nostr.Tag{threadTag("i", "odd", "text")}}}, 2, 60, nil, []string{"Waiting for an answer", "0 DVMs, 0 online", "none seen on 2 upstreams"}},
+		{"no-provider-for-kind", []scene{{"ee", 5999, -900, "", []nostr.Tag{tag("i", "x", "text")}}, {"ee", 5999, -800, "", []nostr.Tag{tag("i", "y", "text")}}, {"aa", 5999, 0, "", []nostr.Tag{tag("i", "odd", "text")}}}, 2, 60, nil, []string{"Waiting for an answer", "0 DVMs, 0 online", "none seen on 2 upstreams"}},
 		{"addressed-provider-silent", after(earlier(), job(toBob)), 2, 660, nil, []string{"Waiting for an answer", "addressed, never answered (seen"}},
-		{"addressed-provider-offline", []part{{"bb", 31990, -2500, `{"name":"Fox Painter"}`, []nostr.Tag{threadTag("d", "fox"), threadTag("k", "5100")}}, {"bb", 11998, -1200, "", []nostr.Tag{threadTag("d", "x")}}, job(toBob)}, 2, 60, nil, []string{"<strong>Likely:</strong>", "Fox Painter"}},
-		{"bid-below-price", []part{{"bb", 31990, -500, `{"name":"Fox","amount":5000}`, []nostr.Tag{threadTag("d", "fox"), threadTag("k", "5100")}}, job(threadTag("bid", "3000"))}, 1, 60, nil, []string{"bid 3 ·", "eligible, never answered"}},
-		{"awaiting-payment", []part{job(), billed}, 0, 210, nil, []string{"Payment asked", "tag = invoice ✓", "expires"}},
-		{"invoice-expired", []part{job(), billed}, 0, 310, nil, []string{"The invoice expired unpaid", "expired <time"}},
-		{"paid-no-result", []part{job(), asked, pays("aa", "bb", 20, 5, "%1")}, 0, 700, nil, []string{"Payment claimed, no result", "▶!", ">silent<", "(not proof)", "mint <bdi>https://mint.example"}},
-		{"wrong-amount", []part{job(), asked, pays("aa", "bb", 20, 4, "%1")}, 0, 60, nil, []string{"Another amount claimed than asked"}},
-		{"no-result-after-success", []part{job(), says(10, "success")}, 0, 80, nil, []string{"At work"}},
-		{"expired-unanswered", after(earlier(), job(threadTag("expiration", fmt.Sprint(t0+60)))), 2, 700, nil, []string{"Expired unanswered", "expired, body gone", "no body"}},
-		{"malformed-input", after(earlier(), part{"aa", 5100, 0, "paint a fox", []nostr.Tag{threadTag("input", "paint a fox"), threadTag("i", "", "text")}}), 2, 60, nil, nil},
-		{"encrypted-without-provider", after(earlier(), part{"aa", 5100, 0, "QUJDREVGR0hJSktMTU5PUA==?iv=QUJDREVGR0hJSktMTU5PUA==", []nostr.Tag{threadTag("encrypted")}}), 2, 60, nil, []string{"· encrypted"}},
+		{"addressed-provider-offline", []scene{{"bb", 31990, -2500, `{"name":"Fox Painter"}`, []nostr.Tag{tag("d", "fox"), tag("k", "5100")}}, {"bb", 11998, -1200, "", []nostr.Tag{tag("d", "x")}}, job(toBob)}, 2, 60, nil, []string{"<strong>Likely:</strong>", "Fox Painter"}},
+		{"bid-below-price", []scene{{"bb", 31990, -500, `{"name":"Fox","amount":5000}`, []nostr.Tag{tag("d", "fox"), tag("k", "5100")}}, job(tag("bid", "3000"))}, 1, 60, nil, []string{"bid 3 ·", "eligible, never answered"}},
+		{"awaiting-payment", []scene{job(), billed}, 0, 210, nil, []string{"Payment asked", "tag = invoice ✓", "expires"}},
+		{"invoice-expired", []scene{job(), billed}, 0, 310, nil, []string{"The invoice expired unpaid", "expired <time"}},
+		{"paid-no-result", []scene{job(), asked, pays("aa", "bb", 20, 5, "%1")}, 0, 700, nil, []string{"Payment claimed, no result", "▶!", ">silent<", "(not proof)", "mint <bdi>https://mint.example"}},
+		{"wrong-amount", []scene{job(), asked, pays("aa", "bb", 20, 4, "%1")}, 0, 60, nil, []string{"Another amount claimed than asked"}},
+		{"no-result-after-success", []scene{job(), says(10, "success")}, 0, 80, nil, []string{"At work"}},
+		{"expired-unanswered", after(earlier(), job(tag("expiration", fmt.Sprint(t0+60)))), 2, 700, nil, []string{"Expired unanswered", "expired, body gone", "no body"}},
+		{"malformed-input", after(earlier(), scene{"aa", 5100, 0, "paint a fox", []nostr.Tag{tag("input", "paint a fox"), tag("i", "", "text")}}), 2, 60, nil, nil},
+		{"encrypted-without-provider", after(earlier(), scene{"aa", 5100, 0, "QUJDREVGR0hJSktMTU5PUA==?iv=QUJDREVGR0hJSktMTU5PUA==", []nostr.Tag{tag("encrypted")}}), 2, 60, nil, []string{"· encrypted"}},
 		{"upstream-gap", after(earlier(), job()), 2, 60, &listened{[]string{"wss://a.example"}, []index.Gap{{URL: "wss://a.example", Since: t0 + 10, Until: t0 + 40, Why: "closed"}}}, []string{"gap 30 s", `<span class="url">wss://a.example</span>`}},
-		{"asks-on-unwatched-relay", after(earlier(), job(threadTag("relays", "wss://far.example"))), 2, 60, &listened{urls: []string{"wss://a.example"}}, []string{"wss://far.example"}},
-		{"answered-elsewhere-possible", after(earlier(), job(), part{"aa", 5100, 300, "", []nostr.Tag{threadTag("i", "%2", "job")}}, part{"bb", 6100, 310, "done", []nostr.Tag{threadTag("e", "%3")}}), 2, 400, nil, []string{">Chain</h3>"}},
-		{"", []part{job(), asked, pays("aa", "bb", 20, 5, "%1"), {"bb", 6100, 30, "a fox at https://media.example/fox.png", []nostr.Tag{threadTag("e", "%0"), threadTag("p", key("aa"))}}}, 0, 60, nil, []string{"Answered, payment claimed", `rel="nofollow noopener noreferrer">https://media.example/fox.png</a>`, "Time is to scale."}},
-		{"", []part{job(), asked, pays("aa", "bb", 20, 5, "%1"), pays("bb", "aa", 40, 5, "%0")}, 0, 100, nil, []string{"paid back", "↩"}},
-		{"", []part{job(), says(3, "error", threadTag("nonsense"))}, 0, 100, nil, []string{"Failed", "✕"}},
-		{"", []part{job(), {"aa", 5, 20, "", []nostr.Tag{threadTag("e", "%0"), threadTag("k", "5100")}}}, 0, 100, nil, []string{"Cancelled by its customer", "Its customer withdrew it"}},
+		{"asks-on-unwatched-relay", after(earlier(), job(tag("relays", "wss://far.example"))), 2, 60, &listened{urls: []string{"wss://a.example"}}, []string{"wss://far.example"}},
+		{"answered-elsewhere-possible", after(earlier(), job(), scene{"aa", 5100, 300, "", []nostr.Tag{tag("i", "%2", "job")}}, scene{"bb", 6100, 310, "done", []nostr.Tag{tag("e", "%3")}}), 2, 400, nil, []string{">Chain</h3>"}},
+		{"", []scene{job(), asked, pays("aa", "bb", 20, 5, "%1"), {"bb", 6100, 30, "a fox at https://media.example/fox.png", []nostr.Tag{tag("e", "%0"), tag("p", key("aa"))}}}, 0, 60, nil, []string{"Answered, payment claimed", `rel="nofollow noopener noreferrer">https://media.example/fox.png</a>`, "Time is to scale."}},
+		{"", []scene{job(), asked, pays("aa", "bb", 20, 5, "%1"), pays("bb", "aa", 40, 5, "%0")}, 0, 100, nil, []string{"paid back", "↩"}},
+		{"", []scene{job(), says(3, "error", tag("nonsense"))}, 0, 100, nil, []string{"Failed", "✕"}},
+		{"", []scene{job(), {"aa", 5, 20, "", []nostr.Tag{tag("e", "%0"), tag("k", "5100")}}}, 0, 100, nil, []string{"Cancelled by its customer", "Its customer withdrew it"}},
 	} {
 		name := c.name
 		if name == "" {
@@ -250,15 +248,15 @@ func TestThread_HostileContentStaysText(t *testing.T) {
 	const evil = `</pre><script>alert(1)</script>"><img src=x onerror=alert(2)> javascript:alert(3)`
 	r := newRig(t, DefaultOptions())
 	long := strings.Repeat(`"<&'+`, 20_000)
-	ids := r.tell([]part{
+	ids := r.tell([]scene{
 		{"bb", 0, -10, `{"name":"` + strings.ReplaceAll(evil, `"`, `\"`) + strings.Repeat("\u202e", 9) + `"}`, nil},
-		{"aa", 5100, 0, "", []nostr.Tag{threadTag("i", evil, "text"), threadTag("relays", "javascript:alert(1)", evil), threadTag("output", evil)}},
-		{"bb", 7000, 5, evil, []nostr.Tag{threadTag("status", "partial", evil), threadTag("e", "%1"), threadTag("amount", "1000", evil)}},
-		{"bb", 7000, 6, "", []nostr.Tag{threadTag("status", "error\revent: x\rdata: <b>", evil+"\rdata: more"), threadTag("e", "%1")}},
-		{"bb", 6100, 7, evil + "\revent: x\rdata: y  javascript://x https://media.example/\"onclick= " + long, []nostr.Tag{threadTag("e", "%1"), threadTag("amount", "1000", "https://evil.example/pay")}},
-		{"cc", 6100, 8, `[["i","` + strings.ReplaceAll(evil, `"`, `\"`) + `"],{"a":[1,2]}]`, []nostr.Tag{threadTag("e", "%1")}},
-		{"dd", 1984, 9, evil, []nostr.Tag{threadTag("e", "%4", evil), threadTag("p", key("bb"))}},
-		{"dd", 1985, 9, evil, []nostr.Tag{threadTag("L", "quality"), threadTag("l", "bad<b>", "quality"), threadTag("e", "%4")}},
+		{"aa", 5100, 0, "", []nostr.Tag{tag("i", evil, "text"), tag("relays", "javascript:alert(1)", evil), tag("output", evil)}},
+		{"bb", 7000, 5, evil, []nostr.Tag{tag("status", "partial", evil), tag("e", "%1"), tag("amount", "1000", evil)}},
+		{"bb", 7000, 6, "", []nostr.Tag{tag("status", "error\revent: x\rdata: <b>", evil+"\rdata: more"), tag("e", "%1")}},
+		{"bb", 6100, 7, evil + "\revent: x\rdata: y  javascript://x https://media.example/\"onclick= " + long, []nostr.Tag{tag("e", "%1"), tag("amount", "1000", "https://evil.example/pay")}},
+		{"cc", 6100, 8, `[["i","` + strings.ReplaceAll(evil, `"`, `\"`) + `"],{"a":[1,2]}]`, []nostr.Tag{tag("e", "%1")}},
+		{"dd", 1984, 9, evil, []nostr.Tag{tag("e", "%4", evil), tag("p", key("bb"))}},
+		{"dd", 1985, 9, evil, []nostr.Tag{tag("L", "quality"), tag("l", "bad<b>", "quality"), tag("e", "%4")}},
 	})
 	r.clock.Store(t0 + 100)
 	page := r.thread(ids[1])
@@ -322,8 +320,8 @@ func TestThread_InputsAreShownAsConfigured(t *testing.T) {
 	long := "xylophone " + strings.Repeat("very ", 200) + "zebra"
 	for inputs, want := range map[string]bool{InputsShow: true, InputsTruncate: true, InputsHide: false} {
 		r := newRig(t, Options{Inputs: inputs})
-		id := r.put(5100, t0, customer, "", threadTag("i", long, "text"))
-		r.put(6100, t0+5, provider, "done", threadTag("e", id), threadTag("i", long, "text"))
+		id := r.put(5100, t0, customer, "", tag("i", long, "text"))
+		r.put(6100, t0+5, provider, "done", tag("e", id), tag("i", long, "text"))
 		page := r.thread(id)
 		head, _, _ := strings.Cut(page, "</head>")
 		if strings.Contains(head, "xylophone") != want || strings.Contains(head, "zebra") {
@@ -338,21 +336,21 @@ func TestThread_InputsAreShownAsConfigured(t *testing.T) {
 // TestThread_ALongOneStaysSmall: a thread of 2,000 feedbacks, with its result and its payment at the end.
 func TestThread_ALongOneStaysSmall(t *testing.T) {
 	r := newRig(t, DefaultOptions())
-	id := r.put(5100, t0, customer, "", threadTag("i", "a red fox", "text"))
+	id := r.put(5100, t0, customer, "", tag("i", "a red fox", "text"))
 	const many = 2000
 	for i := range 20 {
 		r.put(0, t0, fmt.Sprintf("%02x", 0xb0+i), fmt.Sprintf(`{"name":"%d<&'+<&'+<&'+<&'+<&'+<&'+<&'+<&'+<&'+<&'+<&'+"}`, i))
 	}
 	for i := range many {
 		if i%4 == 1 {
-			r.put(7000, t0+1+int64(i)/30, fmt.Sprintf("%02x", 0xb0+i%20), "", threadTag("e", id), threadTag("status", "payment-required", strings.Repeat("<&", 100)), threadTag("amount", fmt.Sprint(5000+i), bill))
+			r.put(7000, t0+1+int64(i)/30, fmt.Sprintf("%02x", 0xb0+i%20), "", tag("e", id), tag("status", "payment-required", strings.Repeat("<&", 100)), tag("amount", fmt.Sprint(5000+i), bill))
 			continue
 		}
-		r.put(7000, t0+1+int64(i)/30, fmt.Sprintf("%02x", 0xb0+i%20), strings.Repeat(`"<`, 100), threadTag("e", id), threadTag("status", "processing", strings.Repeat("<&", 100)), threadTag("n", fmt.Sprint(i)))
+		r.put(7000, t0+1+int64(i)/30, fmt.Sprintf("%02x", 0xb0+i%20), strings.Repeat(`"<`, 100), tag("e", id), tag("status", "processing", strings.Repeat("<&", 100)), tag("n", fmt.Sprint(i)))
 	}
-	asked := r.put(7000, t0+80, provider, "", threadTag("e", id), threadTag("status", "payment-required"), threadTag("amount", "5000"))
-	paid := r.put(9321, t0+85, customer, "", threadTag("p", key(provider)), threadTag("u", "https://mint.example"), threadTag("proof", `{"amount":5,"secret":"s","C":"02"}`), threadTag("e", asked))
-	result := r.put(6100, t0+90, provider, "the fox "+strings.Repeat(`"<&`, 9000), threadTag("e", id), threadTag("p", key(customer)))
+	asked := r.put(7000, t0+80, provider, "", tag("e", id), tag("status", "payment-required"), tag("amount", "5000"))
+	paid := r.put(9321, t0+85, customer, "", tag("p", key(provider)), tag("u", "https://mint.example"), tag("proof", `{"amount":5,"secret":"s","C":"02"}`), tag("e", asked))
+	result := r.put(6100, t0+90, provider, "the fox "+strings.Repeat(`"<&`, 9000), tag("e", id), tag("p", key(customer)))
 	at := time.Now()
 	page := r.thread(id)
 	t.Logf("%d bytes in %s", len(page), time.Since(at))
@@ -397,7 +395,7 @@ func TestThread_ALongOneStaysSmall(t *testing.T) {
 // TestThread_Grows: the fragments of a page that is open change with feedback, payment and result.
 func TestThread_Grows(t *testing.T) {
 	r := newRig(t, DefaultOptions())
-	id := r.put(5100, t0+50, customer, "", threadTag("i", "a red fox", "text"))
+	id := r.put(5100, t0+50, customer, "", tag("i", "a red fox", "text"))
 	sc := r.threadScreenOf()
 	look := func() *rendering {
 		r.clock.Add(2)
@@ -408,14 +406,14 @@ func TestThread_Grows(t *testing.T) {
 		return got
 	}
 	before := look()
-	r.put(7000, t0+60, provider, "", threadTag("e", id), threadTag("status", "payment-required", "pay me"), threadTag("amount", "5000"))
+	r.put(7000, t0+60, provider, "", tag("e", id), tag("status", "payment-required", "pay me"), tag("amount", "5000"))
 	asked := look()
 	for name, want := range map[string]string{"thread-state": "Payment asked", "thread-lanes": "asks 5", "thread-events": "pay me", "thread-money": "$ asked", "thread-providers": "payment-required", "thread-graph": "payment-required"} {
 		if strings.Contains(string(before.html[name]), want) || !strings.Contains(string(asked.html[name]), want) {
 			t.Errorf("%s does not come to have %q: %s", name, want, asked.html[name])
 		}
 	}
-	r.put(6100, t0+70, provider, "a painted fox", threadTag("e", id))
+	r.put(6100, t0+70, provider, "a painted fox", tag("e", id))
 	done := look()
 	if !strings.Contains(string(done.html["thread-answer"]), "a painted fox") || strings.TrimSpace(string(done.html["thread-result"])) != "" {
 		t.Error("the result does not come above the reasons")

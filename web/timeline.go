@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"dvmrelay/index"
@@ -329,64 +330,6 @@ func (d *draft) marks(entries []*index.Entry) (marks []markAt) {
 	return marks
 }
 
-// dull sorts what tells little behind what tells much.
-func dull(e *index.Entry) int {
-	switch {
-	case e.Role == nip90.RoleFeedback.String() && e.Status == "processing":
-		return 2
-	case e.Role == nip90.RoleReport.String():
-		return 1
-	}
-	return 0
-}
-
-// signOf is an event as a sign, its class, and a few words.
-func signOf(e *index.Entry) (sign, class, text string) {
-	amount := ""
-	if e.AmountMsat != nil {
-		amount = " " + sats(*e.AmountMsat)
-	}
-	switch e.Role {
-	case nip90.RoleRequest.String():
-		return "●", "request", "request"
-	case nip90.RoleResult.String():
-		if e.Status == "error" {
-			return "✕", "bad", "error" + quotedText(e.StatusText)
-		}
-		return "✓", "good", "result"
-	case nip90.RoleCancel.String():
-		return "–", "", "cancelled"
-	case nip90.RoleZap.String(), nip90.RoleNutzap.String():
-		return "●", "money", e.Role + amount
-	case nip90.RoleRefund.String():
-		return "↩", "money", "paid back" + amount
-	case nip90.RoleReport.String():
-		if e.Kind == nip90.KindLabel {
-			return "⚑", "", "label"
-		}
-		return "⚑", "bad", "report"
-	}
-	switch e.Status {
-	case "payment-required":
-		return "$", "money", "asks" + amount
-	case "error":
-		return "✕", "bad", "error" + quotedText(e.StatusText)
-	case "":
-		return "●", "", "feedback"
-	}
-	if amount != "" {
-		return "$", "money", e.Status + amount
-	}
-	return "●", "", e.Status
-}
-
-func quotedText(text string) string {
-	if text == "" {
-		return ""
-	}
-	return " “" + shorten(text, 40) + "”"
-}
-
 // sources adds the upstreams that were not heard for a part of the time.
 func (d *draft) sources(gaps []index.Gap) {
 	var urls []string
@@ -402,6 +345,19 @@ func (d *draft) sources(gaps []index.Gap) {
 			urls = append(urls, g.URL)
 		}
 		by[g.URL] = append(by[g.URL], g)
+	}
+	// Sources of which nothing was heard all the time share a lane: there is nothing to see in one for each.
+	var deaf []string
+	for _, u := range urls {
+		if g := by[u][0]; g.Since <= d.Start && g.Until >= d.end {
+			deaf = append(deaf, u)
+		}
+	}
+	if len(deaf) > 2 {
+		urls = slices.DeleteFunc(urls, func(u string) bool { return slices.Contains(deaf, u) })
+		d.Lanes = append(d.Lanes, lane{Called: itoa(len(deaf)) + " sources", Bars: []bar{{
+			Class: "gap", X: "0%", X2: "100%", W: "100%", Middle: "50%", Text: "not heard in this time", Title: shorten(strings.Join(deaf, ", "), 300),
+		}}})
 	}
 	for _, u := range urls[:min(len(urls), laneSources)] {
 		l := lane{Called: shorten(u, 40), URL: u, Bars: []bar{{Class: "heard", X: "0%", X2: "100%", W: "100%"}}}
