@@ -12,8 +12,8 @@ const (
 	// StripLanes is how many kinds of a Strip have a lane of their own.
 	StripLanes = 5
 	// stripBars is how many jobs a Strip shows one by one; a lane of cells takes the room of cellsRoom of them.
-	stripBars = 130
-	cellsRoom = 12
+	stripBars = 115
+	cellsRoom = 10
 	// crowded is how many jobs a minute are too many to be shown one by one.
 	crowded = 20
 )

@@ -157,13 +157,8 @@ func clockTime(at int64) string { return time.Unix(at, 0).UTC().Format("15:04:05
 // Open says whether the bar runs on to now.
 func (b *drawnBar) Open() bool { return b.Until == 0 }
 
-// Took is how long the job took, or takes by now.
-func (b *drawnBar) Took(s *stripShown) string {
-	if b.Until == 0 {
-		return took(s.Until - b.At)
-	}
-	return took(b.Until - b.At)
-}
+// Took is how long the job took.
+func (b *drawnBar) Took() string { return took(b.Until - b.At) }
 
 // AxisHeight is that of the times and the labels of gaps above the lanes.
 func (s *stripShown) AxisHeight() int { return s.LabelY(len(s.Labels)) - 8 }
