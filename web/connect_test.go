@@ -78,8 +78,15 @@ func TestConnect_WithoutAnAddressItSaysWhatItCan(t *testing.T) {
 	if page := w.Body.String(); w.Code != http.StatusOK || strings.Contains(page, `bad"`) || strings.Contains(page, "<host") || !strings.Contains(page, "does not say here what it accepts") {
 		t.Errorf("status %d, want a page without an address and without kinds", w.Code)
 	}
-	r = newRig(t, DefaultOptions(), func(d *Deps) { d.RelayURL, d.AuthEncrypted = "wss://hub.example", true })
-	if _, page := r.browse("/connect"); !strings.Contains(page, "encrypted jobs among it") || !strings.Contains(page, "wss://hub.example") {
-		t.Error("the page does not say what signing in is for")
+	const information = `{"supported_nips":[1,42,77],"limitation":{"max_limit":5000,"events_per_second":100}}`
+	r = newRig(t, DefaultOptions(), func(d *Deps) {
+		d.RelayURL, d.AuthEncrypted = "wss://hub.example", true
+		d.Relay = func() RelayFacts { return RelayFacts{Information: []byte(information)} }
+	})
+	_, page := r.browse("/connect")
+	for _, want := range []string{"encrypted jobs among it", "wss://hub.example", "--only-missing", "events for a filter, at most", "100 a second"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q, which the relay's document tells", want)
+		}
 	}
 }

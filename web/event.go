@@ -132,6 +132,9 @@ func (e *eventPage) read(raw []byte) error {
 		if left -= len(short); left <= 0 {
 			break
 		}
+		if name == "bid" || name == "max_bid" || name == "msat" {
+			short += " msat"
+		}
 		e.Reading = append(e.Reading, eventField{strings.ReplaceAll(name, "_", " "), short})
 	}
 	return nil

@@ -73,6 +73,7 @@
       p.append(make("bdi", short(text, 280)));
       li.append(p);
     }
+    if (raw.length > 65536) return li; // its own page shows so much
     const more = make("details");
     more.append(make("summary", "raw"));
     more.addEventListener("toggle", () => {
