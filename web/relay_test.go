@@ -40,13 +40,13 @@ func TestRelay_ShowsItsLimitsAndWhatItHolds(t *testing.T) {
 		}
 	}
 	var got struct {
-		Information json.RawMessage `json:"information"`
-		Jobs        int64           `json:"jobs"`
-		Uptime      int64           `json:"uptime_seconds"`
-		Sockets     int64           `json:"sockets"`
+		Information nip11 `json:"information"`
+		Jobs        int64 `json:"jobs"`
+		Uptime      int64 `json:"uptime_seconds"`
+		Sockets     int64 `json:"sockets"`
 	}
 	r.get("/relay.json", http.StatusOK, &got)
-	if string(got.Information) != testInformation || got.Jobs != 1 || got.Uptime != 1100 || got.Sockets != 17 {
+	if got.Information.Name != "a <b>hub</b>" || !strings.Contains(string(got.Information.Limitation), `"max_surprise":17`) || got.Jobs != 1 || got.Uptime != 1100 || got.Sockets != 17 {
 		t.Errorf("as JSON: %+v", got)
 	}
 	if resp, doc := r.browse("/relay/nip11"); resp.Header.Get("Content-Type") != "application/json" || doc != testInformation {

@@ -15,7 +15,7 @@ import (
 
 const (
 	upstreamsOnPage = 10 // that are shown in detail at once
-	upstreamsNamed  = 60 // that stand in the table at most
+	upstreamsNamed  = 30 // that stand in the table at most
 	gapsOnPage      = 6
 	gapsRead        = 5000 // of the last day, of all upstreams
 )

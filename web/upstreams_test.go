@@ -64,7 +64,7 @@ func TestUpstreams_AreShownWithAllThatIsKnown(t *testing.T) {
 		"321 faults in ten minutes", "bad-signature 5", "blocked " + grouped(1_700), "heard 91 %", `<span class="why-down">down</span> 2 h`, "page by page: too-big",
 		"17 windows compared", "2 comparisons failed", "down to " + exact(1_699_000_000), "providers", "restricted", "250", "not answered yet",
 		// the strip: half a day ago for two hours, an hour ago for ten minutes
-		`x="50.00%" y="0.00%" width="8.33%" height="100.00%" fill="url(#why-down)"`, `x="95.83%" y="0.00%" width="0.69%" height="100.00%" fill="url(#why-refused)"`,
+		`x="50.00%" width="8.33%" height="100%" fill="url(#why-down)"`, `x="95.83%" width="0.69%" height="100%" fill="url(#why-refused)"`,
 		"It listens since " + exact(1_690_000_000), "‖", "until " + exact(1_700_009_000), `class="unknown"`, "bad-id",
 	} {
 		if !strings.Contains(page, want) {
@@ -111,8 +111,8 @@ func TestUpstreams_HostileNamesChangeNothing(t *testing.T) {
 	h := &heardBy{}
 	for i := range 130 {
 		u := Upstream{
-			URL: fmt.Sprint("wss://", i, nasty), State: nasty, Reason: nasty, Rejected: map[string]uint64{}, Unheard: map[string]int64{nasty: 86_400},
-			Backfill: &Backfill{How: nasty, Why: nasty}, Parts: []UpstreamPart{{Name: nasty, State: nasty, Reason: nasty}},
+			URL: fmt.Sprint("wss://", i, nasty), State: "waiting", Reason: nasty, Rejected: map[string]uint64{}, Unheard: map[string]int64{nasty: 86_400},
+			Backfill: &Backfill{How: nasty, Why: nasty}, Parts: []UpstreamPart{{Name: nasty, State: "refused", Reason: nasty}},
 		}
 		for j := range 32 {
 			u.Rejected[fmt.Sprint(j, nasty)] = 1
@@ -129,12 +129,12 @@ func TestUpstreams_HostileNamesChangeNothing(t *testing.T) {
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s = %d: %.300s", target, resp.StatusCode, page)
 		}
-		for _, bad := range []string{"<script>", "<b ", " style=", `onclick=x style="`, "ZgotmplZ"} {
+		for _, bad := range []string{"<script>", "<b ", ` style="`, ` onclick=x style="`, "ZgotmplZ"} {
 			if strings.Contains(page, bad) {
 				t.Errorf("%s has %s", target, bad)
 			}
 		}
-		if len(page) > 2*maxPage {
+		if len(page) > maxPage {
 			t.Errorf("%s is %d bytes", target, len(page))
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 const (
 	stripTime  = int64(24 * 60 * 60) // seconds that a strip shows
-	stripParts = 48                  // gaps that are drawn one by one; more are drawn by the half-hour
-	stripCell  = int64(30 * 60)      // seconds
+	stripParts = 24                  // gaps that are drawn one by one; more are drawn by the hour
+	stripCell  = int64(60 * 60)      // seconds
 	stripWord  = stripTime / 7       // a stretch this long has room for its reason
 )
 
@@ -19,7 +19,7 @@ const (
 type Stretch struct {
 	index.Gap
 	X, Width  string // of the strip, in percent, as SVG takes them
-	Y, Height string // as high as the share of it that was not heard
+	Y, Height string // as high as the share of it that was not heard; empty = all of it
 	Worded    bool   // there is room for the word
 	Count     int    // gaps in it
 	Missed    int64  // seconds that were not heard
@@ -39,12 +39,11 @@ func stripOf(gaps []index.Gap, until int64) Strip {
 		g := &st.Stretches[i]
 		st.Unheard += g.Missed
 		w := g.Until - g.Since
-		high := 100 * float64(g.Missed) / float64(w)
 		if g.Count > 1 {
-			high = max(high, 25) // so that nothing is too low to be seen
+			high := max(25, 100*float64(g.Missed)/float64(w)) // so that nothing is too low to be seen
+			g.Y, g.Height = percentText(100-high), percentText(high)
 		}
 		g.X, g.Width = percentOf(g.Since-st.Since), percentOf(max(w, stripTime/500))
-		g.Y, g.Height = percentText(100-high), percentText(high)
 		g.Worded = w >= stripWord && g.Count == 1
 	}
 	return st
@@ -71,7 +70,7 @@ func flat(gaps []index.Gap, since, until int64) []Stretch {
 	return all
 }
 
-// fewer joins, where there are too many, the short ones of each half-hour: to where the last of them ends. The reason is that
+// fewer joins, where there are too many, the short ones of each hour: to where the last of them ends. The reason is that
 // of the longest.
 func fewer(list []Stretch) []Stretch {
 	if len(list) <= stripParts {

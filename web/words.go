@@ -50,6 +50,7 @@ func (s *Site) words() template.FuncMap {
 		"shorten":  shorten,
 		"indent":   indented,
 		"counts":   countsOf,
+		"hour":     func(at int64) string { return time.Unix(at, 0).UTC().Format("15:04:05") },
 		"whyclass": whyClass,
 		"whyword":  func(why string) string { return whyWords[why] },
 		"partword": func(name string) string { return partWords[name] },

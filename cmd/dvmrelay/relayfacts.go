@@ -24,7 +24,7 @@ func (h *hub) relayFacts() web.RelayFacts {
 	f := web.RelayFacts{
 		URL: h.cfg.Relay.URL, Information: info, Kinds: []web.RelayKinds{}, Rules: rulesInWords(h.rules.Options()),
 		StartedAt: h.began.Unix(),
-		Events: st.Bodies, Facts: st.Facts, Waiting: int64(st.Waiting), TreeBytes: st.LSMBytes, LogBytes: st.LogBytes,
+		Events:    st.Bodies, Facts: st.Facts, Waiting: int64(st.Waiting), TreeBytes: st.LSMBytes, LogBytes: st.LogBytes,
 		DiskFree: st.DiskFree, DiskFloor: st.DiskFloor, DiskFull: st.DiskFull,
 		Sockets: g.Sockets, Subscriptions: g.Subscriptions, Queue: int64(st.Queue), Memory: held,
 	}
