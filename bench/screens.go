@@ -28,7 +28,8 @@ func (v *viewer) screens() []drawn {
 		fixed("/"), fixed("/?exclude_kind=5300"), fixed("/jobs"), fixed("/jobs?state=unanswered"), fixed("/jobs?payment=undelivered"),
 		with("/jobs?for={}", &v.providers, npub), with("/jobs/{}", &v.jobs, plain), with("/events/{}", &v.jobs, plain),
 		fixed("/dvms"), fixed("/dvms?sort=answer_rate"), with("/dvms/{}", &v.providers, npub), with("/u/{}", &v.customers, npub),
-		fixed("/kinds"), {"page /kinds/{}", func() string { return anew(fmt.Sprint("/kinds/", any1(v, v.kinds))) }},
+		fixed("/kinds"),
+		{"page /kinds/{}", func() string { return anew(fmt.Sprint("/kinds/", any1(v, v.kinds))) }},
 		fixed("/upstreams"), fixed("/relay"), fixed("/explore"), fixed("/connect"), fixed("/docs"),
 	}
 }

@@ -22,7 +22,7 @@ type screen struct {
 	file string // of its template
 	// style are the sheets that only some pages need, this one among them.
 	style []string
-	tab  string // of the navigation
+	tab   string // of the navigation
 	// live are the fragments that are shown anew, without a reload, when what they show has changed.
 	live []string
 	// load reads what the page shows. It fails with what huma calls a StatusError for what a visitor may be told.
