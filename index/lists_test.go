@@ -33,6 +33,8 @@ func TestThreads_Filters(t *testing.T) {
 	}{
 		{"all, newest first", ThreadQuery{}, []string{j4.ID, j3.ID, j2.ID, j1.ID}},
 		{"by kind", ThreadQuery{Kind: 5300}, []string{j4.ID}},
+		{"without a kind", ThreadQuery{Without: []int{5300}}, []string{j3.ID, j2.ID, j1.ID}},
+		{"of a provider without a kind", ThreadQuery{Provider: pub(t, "bob"), Without: []int{5100}}, nil},
 		{"by provider", ThreadQuery{Provider: pub(t, "bob")}, []string{j3.ID, j1.ID}},
 		{"by customer", ThreadQuery{Customer: pub(t, "alice")}, []string{j2.ID, j1.ID}},
 		{"by both", ThreadQuery{Customer: pub(t, "alice"), Provider: pub(t, "bob")}, []string{j1.ID}},
