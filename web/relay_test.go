@@ -124,8 +124,11 @@ func TestAdmin_IsForWhomTheRelayKnows(t *testing.T) {
 		target, auth string
 		status       int
 	}{
-		{"/relay/admin", "", 401}, {"/relay/admin", "Nostr bad", 401}, {"/relay/admin", "Nostr often", 429},
-		{"/relay/admin.json", "Nostr good", 404}, {"/live?at=%2Frelay%2Fadmin", "Nostr good", 404},
+		{"/relay/admin", "", 401},
+		{"/relay/admin", "Nostr bad", 401},
+		{"/relay/admin", "Nostr often", 429},
+		{"/relay/admin.json", "Nostr good", 404},
+		{"/live?at=%2Frelay%2Fadmin", "Nostr good", 404},
 	} {
 		resp := r.do(http.MethodGet, x.target, "Authorization", x.auth)
 		text := read(t, resp)
