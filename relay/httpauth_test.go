@@ -3,6 +3,7 @@ package relay_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -28,7 +29,8 @@ func withAdmins(r **rig) func(*rigOptions) {
 			key, err := (*r).relay.Administrator(req)
 			if err != nil {
 				status := http.StatusInternalServerError
-				if told, ok := err.(*relay.AuthError); ok {
+				var told *relay.AuthError
+				if errors.As(err, &told) {
 					status = told.HTTPStatus()
 				}
 				w.WriteHeader(status)
