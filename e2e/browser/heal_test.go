@@ -23,3 +23,13 @@ func TestLive_PageHealsAfterTheRelayWasAway(t *testing.T) {
 	stayed("the overview")
 	b.take() // what the browser says of a relay that is away is right
 }
+
+// TestLive_PagesOneAfterTheOther: a browser keeps the pages that were left, and opens six connections to one host; a page that kept
+// its stream would leave none for the seventh.
+func TestLive_PagesOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	b := newTab(t, newHub(t, nil), device{width: 1440})
+	for _, path := range []string{"/", "/jobs", "/dvms", "/kinds", "/?a=1", "/jobs?a=1", "/dvms?a=1", "/kinds?a=1", "/?a=2"} {
+		b.visit(path, http.StatusOK)
+	}
+}

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/nbd-wtf/go-nostr"
 )
 
 // screen is a page that must be right however it is looked at.
@@ -165,13 +163,4 @@ func shoot(t *testing.T, b *tab, name string) {
 	if err := os.WriteFile(file, b.picture(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// hostilePaths are the pages of what strangers wrote, beside those that every hub has.
-func hostilePaths(jobs []nostr.Event, who []person) []string {
-	var paths []string
-	for i, job := range jobs {
-		paths = append(paths, jobPath(job.ID), "/dvms/"+who[i].npub(), "/u/"+npub(job.PubKey), "/events/"+job.ID)
-	}
-	return paths
 }

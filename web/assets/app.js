@@ -46,6 +46,11 @@
     document.dispatchEvent(new CustomEvent("dvm:live", { detail: { fragment: e.target.id, paused } }));
   });
   document.addEventListener("htmx:afterSwap", clock);
+  // A browser keeps the pages that were left, and with them their streams; of those it opens six to one host.
+  window.addEventListener("pagehide", () => {
+    for (const elt of document.querySelectorAll("[sse-connect]")) htmx.trigger(elt, "htmx:beforeCleanupElement");
+  });
+  window.addEventListener("pageshow", (e) => { if (e.persisted && document.querySelector("[sse-connect]")) location.reload(); });
   for (const b of document.querySelectorAll("[data-pause]")) {
     if (!document.querySelector("[sse-connect]")) continue;
     b.hidden = false;
