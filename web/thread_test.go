@@ -11,6 +11,7 @@ import (
 
 	"dvmrelay/index"
 	"dvmrelay/nip90"
+	"dvmrelay/store/storetest"
 
 	"github.com/nbd-wtf/go-nostr"
 )
@@ -417,5 +418,23 @@ func TestThread_Grows(t *testing.T) {
 	done := look()
 	if !strings.Contains(string(done.html["thread-answer"]), "a painted fox") || strings.TrimSpace(string(done.html["thread-result"])) != "" {
 		t.Error("the result does not come above the reasons")
+	}
+}
+
+func TestThread_BornExpired(t *testing.T) {
+	r := newRig(t, DefaultOptions())
+	r.tell(earlier())
+	p := storetest.Parsed(t, nostr.Event{
+		Kind: 5100, CreatedAt: t0, PubKey: key("aa"), Tags: nostr.Tags{tag("i", "paint a fox", "text"), tag("expiration", fmt.Sprint(t0-1))},
+	})
+	if _, _, err := r.store.Save(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	r.clock.Store(t0 + 700)
+	page := r.thread(p.Event.ID)
+	for _, want := range []string{"Expired unanswered", "<strong>Observed:</strong>", "expired, body gone"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
