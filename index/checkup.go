@@ -254,7 +254,11 @@ func (c *checkup) foundBy(f *clientFilter) error {
 	}
 	serves := slices.ContainsFunc(c.s.kinds.list(), func(k int) bool { return k >= f.first && k <= f.last })
 	if !serves {
-		c.add(f.code, CheckUnknown, nil, "%s looks for kinds %d to %d only, and it serves none of them.", f.client, f.first, f.last)
+		wanted := fmt.Sprintf("kinds %d to %d", f.first, f.last)
+		if f.first == f.last {
+			wanted = fmt.Sprintf("kind %d", f.first)
+		}
+		c.add(f.code, CheckUnknown, nil, "%s looks for %s only, which it does not serve.", f.client, wanted)
 		return nil
 	}
 	var kinds []string

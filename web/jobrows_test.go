@@ -43,7 +43,7 @@ func TestJobRows_AreShortWhateverStrangersWrite(t *testing.T) {
 			if worst != "a" && strings.Contains(out.String(), "<<") {
 				t.Error("a stranger's text is not escaped")
 			}
-			if !strings.Contains(out.String(), "+8</span>") || !strings.Contains(out.String(), "9.0 s") {
+			if !strings.Contains(out.String(), "+8</span>") || !strings.Contains(out.String(), "9 s") {
 				t.Errorf("the rows lack those who are not named, or the time to the first result: %.3000s", out.String())
 			}
 		}
@@ -57,7 +57,7 @@ func TestJobRows_FirstResultsFirstAndOwnerless(t *testing.T) {
 	for _, p := range row.Some {
 		names = append(names, p.Name)
 	}
-	if got := strings.Join(names, ","); got != "quick,late,silent" || row.Others != 1 || row.Took != "3.0 s" || row.Words != "no input" {
+	if got := strings.Join(names, ","); got != "quick,late,silent" || row.Others != 1 || row.Took != "3 s" || row.Words != "no input" {
 		t.Errorf("%s and %d others after %s, %q", got, row.Others, row.Took, row.Words)
 	}
 }

@@ -106,7 +106,7 @@ func TestAdmin_IsForWhomTheRelayKnows(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Fatalf("%d, %v", resp.StatusCode, resp.Header)
 	}
-	for _, want := range []string{"203.0.113.7", shortKey(key), "&lt;script&gt;", "3 MiB, 12 events", "4.0 s", "overflow", "3 kinds, 2 #p", "1.2 s", "✕ error", "1 of 400", "99", "98", "left"} {
+	for _, want := range []string{"203.0.113.7", shortKey(key), "&lt;script&gt;", "3 MiB, 12 events", "4 s", "overflow", "3 kinds, 2 #p", "1.2 s", "✕ error", "1 of 400", "99", "98", "left"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the part lacks %q", want)
 		}

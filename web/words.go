@@ -99,8 +99,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func mark(state string) string {
 	return map[string]string{
 		"success": "✓", "error": "✕", "payment-required": "$", "processing": "▶", "partial": "◐", "open": "○", "cancelled": "–",
-		"expired": "⌛", "unanswered": "○", "stalled": "▷", "live": "●", "backfilling": "◑", "connecting": "…", "waiting": "✕", "refused": "✕",
-		"paused": "‖", "asked": "$", "claimed": "$✓", "invoice-expired": "$⌛", "mismatch": "$≠", "undelivered": "!", "refunded": "↩",
+		"expired": "∅", "unanswered": "○", "stalled": "▷", "live": "●", "backfilling": "◑", "connecting": "…", "waiting": "✕", "refused": "✕",
+		"paused": "‖", "asked": "$", "claimed": "$✓", "invoice-expired": "$∅", "mismatch": "$≠", "undelivered": "!", "refunded": "↩",
 		"ok": "✓", "warn": "!", "bad": "✕", "unknown": "?", "none": "",
 	}[state]
 }
@@ -143,8 +143,12 @@ func lasting(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0 s"
+	case d == 0: // events have whole seconds
+		return "< 1 s"
 	case d < time.Second:
 		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second && d%time.Second == 0:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d < 2*time.Minute:
