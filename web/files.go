@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // The parts of pages, scripts and styles are in the program: nothing is read from a disk or another host.
@@ -28,6 +30,7 @@ type file struct {
 	name  string // as a page names it, with its hash
 	kind  string
 	bytes []byte
+	small []byte // squeezed; nil when that is no gain
 }
 
 // loadFiles reads what pages need: every asset under its own name.
@@ -57,7 +60,11 @@ func loadFiles() (map[string]*file, error) {
 func newFile(name, kind string, b []byte) *file {
 	sum := sha256.Sum256(b)
 	ext := path.Ext(name)
-	return &file{strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext, kind, b}
+	f := &file{name: strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext, kind: kind, bytes: b}
+	if len(b) >= squeezeFrom {
+		f.small = squeezed(b, gzip.BestCompression)
+	}
+	return f
 }
 
 // files serves the assets, each under a name that changes with what is in it.
@@ -74,6 +81,12 @@ func (s *Site) files(mux *http.ServeMux) {
 		}
 		w.Header().Set("Content-Type", f.kind)
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("Vary", "Accept-Encoding")
+		if f.small != nil && takesGzip(r) && r.Header.Get("Range") == "" {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(f.small) // whoever asked may be gone
+			return
+		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.bytes))
 	})
 	icon := s.assets["favicon.svg"]

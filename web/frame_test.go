@@ -2,10 +2,13 @@ package web
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -185,4 +188,50 @@ func TestLive_OnlyPagesThatChange(t *testing.T) {
 			t.Errorf("stream of %.40q = %d, want a refusal", at, resp.StatusCode)
 		}
 	}
+}
+
+func TestSqueezed_PagesFilesAndStreamsAreTheSame(t *testing.T) {
+	r := newRig(t, DefaultOptions())
+	r.story()
+	_, page := r.browse("/jobs")
+	asset := loads.FindStringSubmatch(page)[1]
+	for _, target := range []string{"/jobs", asset} {
+		want := read(t, r.do(http.MethodGet, target))
+		resp := r.do(http.MethodGet, target, "Accept-Encoding", "br, gzip;q=0.8")
+		small := read(t, resp)
+		got, err := gunzip(strings.NewReader(small))
+		if err != nil || resp.Header.Get("Content-Encoding") != "gzip" || string(got) != want || 2*len(small) > len(want) {
+			t.Errorf("%s: %d bytes squeezed of %d, the same: %t, %v", target, len(small), len(want), string(got) == want, err)
+		}
+		if !strings.Contains(resp.Header.Get("Vary"), "Accept-Encoding") {
+			t.Errorf("%s: caches are not told what it depends on: %q", target, resp.Header.Get("Vary"))
+		}
+		for _, not := range []string{"gzip;q=0", "identity", "gzip; q=0.0, br"} {
+			if resp := r.do(http.MethodGet, target, "Accept-Encoding", not); resp.Header.Get("Content-Encoding") != "" {
+				t.Errorf("%s: squeezed for who takes %q", target, not)
+			}
+		}
+	}
+	var all bytes.Buffer
+	s := newSqueezer()
+	for _, piece := range []string{"retry: 2000\n\n", strings.Repeat("data: a job\n", 9000), "\n"} {
+		b, err := s.squeeze([]byte(piece))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+		// what was sent so far can be read to its end, though the stream goes on
+		got, err := gunzip(bytes.NewReader(all.Bytes()))
+		if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasSuffix(string(got), piece) {
+			t.Errorf("of a piece of %d bytes %d were read, %v", len(piece), len(got), err)
+		}
+	}
+}
+
+func gunzip(r io.Reader) ([]byte, error) {
+	gz, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(gz)
 }

@@ -211,6 +211,10 @@ func (s *Site) serveLive(w http.ResponseWriter, r *http.Request, sc *screen, v *
 	out := pusher{w, http.NewResponseController(w), s.streams.deadline}
 	defer out.done()
 	t := &fragments{out: out, sent: map[string]template.HTML{}, names: sc.live}
+	if h.Set("Vary", "Accept-Encoding"); takesGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		t.small = newSqueezer()
+	}
 	if r.Header.Get("Last-Event-Of") == first.sum {
 		t.sent = first.html // the page has these
 	}
@@ -236,6 +240,7 @@ func (s *Site) serveLive(w http.ResponseWriter, r *http.Request, sc *screen, v *
 // fragments writes what changed of a page.
 type fragments struct {
 	out   pusher
+	small *squeezer // nil: as it is
 	names []string
 	sent  map[string]template.HTML
 	begun bool
@@ -269,7 +274,14 @@ func (t *fragments) tell(r *rendering) bool {
 		return true
 	}
 	t.quiet = 0
-	return t.out.push(b.Bytes()) == nil
+	piece := b.Bytes()
+	if t.small != nil {
+		var err error
+		if piece, err = t.small.squeeze(piece); err != nil {
+			return false
+		}
+	}
+	return t.out.push(piece) == nil
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/klauspost/compress/gzip"
 )
 
 // screen is one page of the dashboard. Its template in pages/ defines "main", and each of its live fragments under the
@@ -226,10 +227,15 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, status int, page *t
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Vary", "Cookie")
+	h.Set("Vary", "Cookie, Accept-Encoding")
+	answer := out.Bytes()
+	if len(answer) >= squeezeFrom && takesGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		answer = squeezed(answer, gzip.BestSpeed)
+	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = out.WriteTo(w) // whoever asked may be gone
+		_, _ = w.Write(answer) // whoever asked may be gone
 	}
 }
 

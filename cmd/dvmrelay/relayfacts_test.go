@@ -176,6 +176,12 @@ func TestAdmin_SignsInOverTheRealDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
+	if err := c.Write(t.Context(), websocket.MessageText, []byte(`["REQ","s",{"kinds":[5300],"limit":0}]`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Read(t.Context()); err != nil { // from here on the relay counts the connection
+		t.Fatal(err)
+	}
 	sign := func(by string, at time.Time) string {
 		evt := nostr.Event{Kind: 27235, CreatedAt: nostr.Timestamp(at.Unix()), Tags: nostr.Tags{{"u", "https://hub.example/relay/admin"}, {"method", "GET"}}}
 		if err := evt.Sign(by); err != nil {
