@@ -309,7 +309,7 @@ func TestLoad_FaultsOfAllSourcesAtOnce(t *testing.T) {
 	wantFaults(t, path, faults, []string{
 		`dvmrelay.toml:2:1: log.level: "loud": must be debug, info, warn or error`,
 		`dvmrelay.toml:4:1: unknown key "web.input", did you mean "web.inputs"`,
-		`DVMRELAY_NO: unknown variable, did you mean DVMRELAY_CONFIG`,
+		`DVMRELAY_NO: unknown variable, did you mean DVMRELAY_DEMO`,
 		`--listen: relay.listen: "nowhere": must be host:port`,
 		`DVMRELAY_WEB_INPUTS: web.inputs: "all": must be "show", "truncate" or "hide"`,
 	})
