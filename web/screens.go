@@ -229,7 +229,7 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, status int, page *t
 	h.Set("Vary", "Cookie")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = out.WriteTo(w) // whoever asked may be gone
+		_, _ = w.Write(withoutStacks(out.Bytes())) // whoever asked may be gone
 	}
 }
 
