@@ -141,8 +141,9 @@ func (s *Site) renderLive(sc *screen, r *rendering, here string) error {
 		if err := sc.page.ExecuteTemplate(&out, name, &view{sheet: r.sheet, Site: s, Now: r.at, Tab: sc.tab, Here: here}); err != nil {
 			return err
 		}
-		sum.Write(out.Bytes())
-		r.html[name] = template.HTML(out.String()) // made by html/template just now
+		html := withoutStacks(out.Bytes())
+		sum.Write(html)
+		r.html[name] = template.HTML(html) // made by html/template just now
 	}
 	r.sum = hex.EncodeToString(sum.Sum(nil)[:8])
 	return nil

@@ -228,7 +228,7 @@ func (s *Site) write(w http.ResponseWriter, r *http.Request, status int, page *t
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Cookie, Accept-Encoding")
-	answer := out.Bytes()
+	answer := withoutStacks(out.Bytes())
 	if len(answer) >= squeezeFrom && takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		answer = squeezed(answer, gzip.BestSpeed)

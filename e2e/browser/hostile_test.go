@@ -36,6 +36,8 @@ func hostile() []struct{ name, text string } {
 		{"stream", "data\n\nevent: live\ndata: " + planted + "\n\n"},
 		{"right to left", "\u202e\u2066gpj.lufmrah\u2069 \u200f\u061c npub1\u202dfake\u202c"},
 		{"zalgo", "Z" + strings.Repeat("\u0310\u0335\u0356", 200) + "algo" + strings.Repeat("\u0489", 300)},
+		{"signs that join", strings.Repeat("\U0001f469\u200d", 400) + strings.Repeat("क्", 400)},
+		{"half syllables", strings.Repeat("\u1100", 400) + "\u1161\u11a8" + strings.Repeat("\U000e0061", 300)},
 		{"without a space", strings.Repeat("W", 100_000)},
 		{"wide signs", strings.Repeat("﷽", 400)},
 		{"lines", strings.Repeat("\n", 500) + "below" + strings.Repeat("\t", 200)},
