@@ -54,24 +54,33 @@ type checkup struct {
 
 // Checkup checks a provider; false for a key that never announced a handler nor answered a job.
 func (x *Index) Checkup(r store.Reader, pk nip90.PubKey) (Checkup, bool, error) {
-	c := checkup{handlerView: handlerView{lens: lens{Reader: r, x: x, now: x.now(0)}}}
+	l := lens{Reader: r, x: x, now: x.now(0)}
+	s, g, err := l.standingOf(pk, l.now-measuredSeconds, l.now)
+	if err != nil || s == nil {
+		return Checkup{}, false, err
+	}
+	c, err := l.checkup(s, g)
+	return c, err == nil, err
+}
+
+// checkup checks a provider that stands so.
+func (l *lens) checkup(s *standing, g *gauge) (Checkup, error) {
+	c := checkup{handlerView: handlerView{lens: *l}, s: s, g: g}
+	c.spent = 0
 	var err error
-	if c.s, c.g, err = c.standingOf(pk, c.now-measuredSeconds, c.now); err != nil || c.s == nil {
-		return Checkup{}, false, err
+	if c.cards, err = c.cardsOf(s.pk, maxChecked); err != nil {
+		return Checkup{}, err
 	}
-	if c.cards, err = c.cardsOf(pk, maxChecked); err != nil {
-		return Checkup{}, false, err
-	}
-	c.out = Checkup{PubKey: pk.String(), Npub: nip90.Npub(pk), At: c.now, Items: []CheckItem{}, Measured: c.s.measured}
+	c.out = Checkup{PubKey: s.pk.String(), Npub: nip90.Npub(s.pk), At: c.now, Items: []CheckItem{}, Measured: s.measured}
 	for _, check := range []func() error{
 		c.announcement, c.content, c.kindTags, c.dTag, c.price, c.profileHeld, c.relayList, c.heartbeat, c.found,
 		c.listens, c.upstreams, c.answeredWhereAsked, c.answers, c.delivers, c.errors,
 	} {
 		if err := check(); err != nil {
-			return Checkup{}, false, err
+			return Checkup{}, err
 		}
 	}
-	return c.out, true, nil
+	return c.out, nil
 }
 
 func (c *checkup) add(code, state string, evidence []string, format string, args ...any) {

@@ -91,46 +91,22 @@ func (c *checkup) named() (relays map[string]int, requests int, err error) {
 	}
 	seen := make(map[nip90.ID]bool)
 	for _, f := range filters {
-		var ids []nip90.ID
 		for raw, err := range s.Query(context.Background(), f) {
 			if err != nil {
 				return nil, 0, fmt.Errorf("look where customers of %s ask: %w", c.s.pk, err)
 			}
-			ids = append(ids, raw.ID)
-		}
-		for _, id := range ids {
-			if seen[id] {
+			if seen[raw.ID] {
 				continue
 			}
-			seen[id] = true
-			n, err := c.countRelays(relays, id)
+			seen[raw.ID] = true
+			a, err := c.asksOf(&raw)
 			if err != nil {
 				return nil, 0, err
 			}
-			requests += n
+			requests += a.count(relays, c.s.pk)
 		}
 	}
 	return relays, requests, nil
-}
-
-// countRelays adds the relays of one request, if it is for this provider and names any.
-func (c *checkup) countRelays(relays map[string]int, id nip90.ID) (int, error) {
-	p, err := c.bodyOf(id)
-	if err != nil || p == nil {
-		return 0, err
-	}
-	m, ok := p.Message.(*nip90.Request)
-	if !ok || len(m.Relays) == 0 || len(m.Providers) > 0 && !slices.Contains(m.Providers, c.s.pk) {
-		return 0, nil
-	}
-	once := make(map[string]bool)
-	for _, u := range m.Relays[:min(len(m.Relays), maxRelaysShown)] {
-		if key := relayKey(u); len(key) <= maxRelayBytes && !once[key] {
-			once[key] = true
-			relays[key]++
-		}
-	}
-	return 1, nil
 }
 
 // relayKey is the same for the ways in which people write one relay.

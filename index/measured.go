@@ -59,11 +59,11 @@ func (g *gauge) open(kind int, since int64) (openCount, error) {
 	if n, ok := g.asked[as]; ok {
 		return n, nil
 	}
-	s, err := g.quiet.Stats(g, StatsQuery{Kind: kind, WholeHours: as.since == g.since, Since: as.since, Until: g.until, Step: -1, NoDistinct: true, Now: g.now})
+	count, err := g.demand(kind, as.since)
 	if err != nil {
 		return 0, err
 	}
-	n := openCount(max(s.Requests-s.Addressed, 0))
+	n := openCount(count)
 	g.asked[as] = n
 	return n, nil
 }

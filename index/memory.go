@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// shelfBytes bounds each of the two halves of what is kept of announcements and profiles.
+	// shelfBytes bounds each of the two halves of a shelf.
 	shelfBytes = 8 << 20
 	// maxMemories bounds the services whose first announcement is remembered.
 	maxMemories = 1 << 16
@@ -18,6 +18,8 @@ const (
 // read from the store. Safe for concurrent use.
 type memory struct {
 	cards shelf
+	asks  shelf // of requests: *asks
+	edges edgeMemory
 	table atomic.Pointer[table]
 	names atomic.Pointer[map[uint16]string] // of sources
 	// sources are the rows of events that were brought lately.

@@ -229,31 +229,57 @@ func (l *lens) head(s *standing) (ProviderHead, error) {
 
 // Provider shows one provider, worked out now; false for a key that never announced a handler nor answered a job.
 func (x *Index) Provider(r store.Reader, pk nip90.PubKey) (ProviderDetail, bool, error) {
-	d := ProviderDetail{Handlers: []Handler{}, ByKind: []KindMeasured{}, Relays: []string{}, Findings: []nip90.Finding{}}
 	v := handlerView{lens: lens{Reader: r, x: x, now: x.now(0)}}
 	s, g, err := v.standingOf(pk, v.now-measuredSeconds, v.now)
 	if err != nil || s == nil {
-		return d, false, err
+		return noDetail(), false, err
 	}
+	d, err := v.detail(s, g)
+	return d, err == nil, err
+}
+
+// ProviderChecked is Provider and Checkup of one look.
+func (x *Index) ProviderChecked(r store.Reader, pk nip90.PubKey) (ProviderDetail, Checkup, bool, error) {
+	v := handlerView{lens: lens{Reader: r, x: x, now: x.now(0)}}
+	s, g, err := v.standingOf(pk, v.now-measuredSeconds, v.now)
+	if err != nil || s == nil {
+		return noDetail(), Checkup{}, false, err
+	}
+	d, err := v.detail(s, g)
+	if err != nil {
+		return d, Checkup{}, false, err
+	}
+	c, err := v.lens.checkup(s, g)
+	return d, c, err == nil, err
+}
+
+func noDetail() ProviderDetail {
+	return ProviderDetail{Handlers: []Handler{}, ByKind: []KindMeasured{}, Relays: []string{}, Findings: []nip90.Finding{}}
+}
+
+// detail shows a provider that stands so.
+func (v *handlerView) detail(s *standing, g *gauge) (ProviderDetail, error) {
+	d := noDetail()
+	var err error
 	if v.t, err = v.table(false); err != nil {
-		return d, false, err
+		return d, err
 	}
 	v.own = s
 	if d.ProviderHead, err = v.head(s); err != nil {
-		return d, false, err
+		return d, err
 	}
 	if err := v.offer(&d.ProviderHead, s); err != nil {
-		return d, false, err
+		return d, err
 	}
 	if err := v.announcements(&d, s); err != nil {
-		return d, false, err
+		return d, err
 	}
 	if d.ByKind, err = g.byKind(s); err != nil {
-		return d, false, err
+		return d, err
 	}
-	list, err := v.relays(nip90.KindRelayList, pk)
+	list, err := v.relays(nip90.KindRelayList, s.pk)
 	if err != nil {
-		return d, false, err
+		return d, err
 	}
 	if list != nil {
 		d.Relays = relayNames(d.Relays, *list)
@@ -262,7 +288,7 @@ func (x *Index) Provider(r store.Reader, pk nip90.PubKey) (ProviderDetail, bool,
 		d.Relays = relayNames(d.Relays, d.Handlers[i].Relays)
 	}
 	v.providerFindings(&d, s)
-	return d, true, nil
+	return d, nil
 }
 
 // announcements shows the newest handlers of a provider, each measured now.

@@ -105,6 +105,14 @@ func (s sketch) covers(o sketch) bool {
 	return slices.Equal(both.marks, s.marks) && slices.Equal(both.registers, s.registers)
 }
 
+// halvings are 1, 1/2, 1/4 and so on. A rank is at most markBits-sketchBits+1.
+var halvings = func() (list [64]float64) {
+	for i := range list {
+		list[i] = math.Ldexp(1, -i)
+	}
+	return list
+}()
+
 // count is how many distinct keys were seen: exact for a list, an estimate for registers.
 func (s sketch) count() int64 {
 	if s.registers == nil {
@@ -113,7 +121,7 @@ func (s sketch) count() int64 {
 	const m = sketchRegisters
 	sum, empty := 0.0, 0
 	for _, rank := range s.registers {
-		sum += math.Ldexp(1, -int(rank))
+		sum += halvings[rank&63]
 		if rank == 0 {
 			empty++
 		}
@@ -137,60 +145,37 @@ func (s sketch) appendTo(b []byte) []byte {
 }
 
 func (d *decoder) sketch() (s sketch) {
-	if d.byte() == 1 {
-		if len(d.b) < sketchRegisters {
-			d.bad, d.b = true, nil
-			return s
-		}
-		s.registers = slices.Clone(d.b[:sketchRegisters])
-		d.b = d.b[sketchRegisters:]
-		return s
-	}
-	n := d.uint()
-	if n > uint64(len(d.b)/markBytes) {
-		d.bad, d.b = true, nil
+	n, at, registers := d.rawSketch()
+	if registers {
+		s.registers = slices.Clone(at)
 		return s
 	}
 	s.marks = make([]uint64, n)
 	for i := range s.marks {
-		b := d.b[i*markBytes:]
-		s.marks[i] = uint64(b[0])<<32 | uint64(b[1])<<24 | uint64(b[2])<<16 | uint64(b[3])<<8 | uint64(b[4])
+		s.marks[i] = markAt(at, i)
 	}
-	d.b = d.b[n*markBytes:]
 	return s
 }
 
-// gathering merges many sketches. Marks wait unsorted until they are many.
-type gathering struct {
-	marks     []uint64
-	registers []byte
-}
-
-// maxGathered is how many marks wait.
-const maxGathered = 1 << 14
-
-func (g *gathering) add(s sketch) {
-	if s.registers != nil {
-		if g.registers == nil {
-			g.registers = make([]byte, sketchRegisters)
+// rawSketch is a sketch as it stands in a row: n marks, or registers. A damaged one is without marks.
+func (d *decoder) rawSketch() (n int, at []byte, registers bool) {
+	size := sketchRegisters
+	if registers = d.byte() == 1; !registers {
+		marks := d.uint()
+		if marks > uint64(len(d.b)/markBytes) {
+			d.bad, d.b = true, nil
+			return 0, nil, false
 		}
-		(&sketch{registers: g.registers}).absorb(s)
-		return
+		n, size = int(marks), int(marks)*markBytes
+	} else if len(d.b) < size {
+		d.bad, d.b = true, nil
+		return 0, nil, false
 	}
-	if g.marks = append(g.marks, s.marks...); len(g.marks) > maxGathered {
-		s := g.sketch()
-		g.marks, g.registers = s.marks, s.registers
-	}
+	at, d.b = d.b[:size], d.b[size:]
+	return n, at, registers
 }
 
-// sketch is what was gathered so far.
-func (g *gathering) sketch() sketch {
-	slices.Sort(g.marks)
-	s := sketch{marks: slices.Compact(g.marks)}
-	if g.registers == nil {
-		return s.settled()
-	}
-	out := sketch{registers: g.registers}
-	out.absorb(s)
-	return out
+func markAt(marks []byte, i int) uint64 {
+	b := marks[i*markBytes:][:markBytes]
+	return uint64(b[0])<<32 | uint64(b[1])<<24 | uint64(b[2])<<16 | uint64(b[3])<<8 | uint64(b[4])
 }

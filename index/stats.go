@@ -243,12 +243,11 @@ func (c *counting) meet(l level, from, to uint32) error {
 	}
 	for _, d := range c.crowds {
 		err := c.scan(keyCrowd, l, d, from, to, func(_ uint32, value []byte) error {
-			o, err := decodeCrowd(value)
-			if err == nil {
-				c.customers.add(o.customers)
-				c.providers.add(o.providers)
-			}
-			return err
+			row := decoder{b: value}
+			row.version()
+			c.customers.read(&row)
+			c.providers.read(&row)
+			return row.end("crowd")
 		})
 		if err != nil {
 			return err

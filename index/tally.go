@@ -274,7 +274,7 @@ func (s *totals) add(row []byte, sign int64, met *gathering) error {
 		}
 	}
 	if met != nil && len(d.b) > 0 {
-		met.add(d.sketch())
+		met.read(&d)
 	} else {
 		d.b = nil
 	}

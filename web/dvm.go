@@ -64,18 +64,14 @@ func (s *Site) dvmPage(ctx context.Context, v *visit) (*sheet, error) {
 		return nil, elsewhere{withQuery(path, url.Values{"window": {v.Query.Get("window")}})}
 	}
 	in := &providerInput{Key: pk.String()}
-	got, err := s.provider(ctx, in)
+	got, check, err := s.providerChecked(ctx, in)
 	if err != nil {
 		return nil, noProvider(err, pk)
 	}
-	check, err := s.check(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	p := &dvmPage{Window: window, Chips: windowChips(path, nil, window), Detail: &got.Body, Check: &check.Body, UpPath: apiPrefix + "/providers/" + nip90.Npub(pk) + "/up"}
-	p.ProviderHead = &got.Body.ProviderHead
-	p.Items, p.Tally = judged(check.Body.Items)
-	p.Cards, p.Others, p.MoreCards = cards(got.Body.Handlers)
+	p := &dvmPage{Window: window, Chips: windowChips(path, nil, window), Detail: got, Check: check, UpPath: apiPrefix + "/providers/" + nip90.Npub(pk) + "/up"}
+	p.ProviderHead = &got.ProviderHead
+	p.Items, p.Tally = judged(check.Items)
+	p.Cards, p.Others, p.MoreCards = cards(got.Handlers)
 	if err := s.dvmHistory(ctx, p); err != nil {
 		return nil, err
 	}

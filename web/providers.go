@@ -162,6 +162,20 @@ func (s *Site) check(ctx context.Context, in *providerInput) (*body[CheckupView]
 	return &out, err
 }
 
+// providerChecked is provider and check of one look.
+func (s *Site) providerChecked(ctx context.Context, in *providerInput) (*ProviderView, *CheckupView, error) {
+	var one ProviderView
+	var two CheckupView
+	err := s.ofProvider(ctx, in.Key, func(r store.Reader, pk nip90.PubKey) (ok bool, err error) {
+		if one.ProviderDetail, two.Checkup, ok, err = s.d.Index.ProviderChecked(r, pk); err == nil && ok {
+			one.Heard = s.measured()
+			two.Heard = one.Heard
+		}
+		return ok, err
+	})
+	return &one, &two, err
+}
+
 type upOutput struct {
 	Status int
 	Body   index.Up
