@@ -134,9 +134,14 @@ func TestHostile_NothingRunsNothingBreaks(t *testing.T) {
 		b.harmless(path + " at 360")
 	}
 	b.as(device{width: 1440})
-	for _, job := range jobs {
+	for i, job := range jobs {
 		b.visit(jobPath(job.ID), http.StatusOK)
 		b.harmless(jobPath(job.ID) + " at 1440")
+		if name := hostile()[i].name; name == "lines" || name == "without a space" { // longer than their boxes
+			b.accessible("thread with "+name, axeSource(t))
+			b.visit("/events/"+job.ID, http.StatusOK)
+			b.accessible("event with "+name, axeSource(t))
+		}
 	}
 }
 
