@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -133,6 +134,12 @@ func TestHostile_NothingRunsNothingBreaks(t *testing.T) {
 		b.visit(path, http.StatusOK)
 		b.harmless(path + " at 360")
 	}
+	b.visit("/explore?kinds=0,5000,5100,31990", http.StatusOK)
+	b.click(selRun)
+	b.sees("the end of what is stored", has(selSaid)+`.textContent.includes("EOSE")`)
+	eval[bool](b, fmt.Sprintf("document.querySelectorAll(%q).forEach(d => { d.open = true; }) || true", selFound+" details"))
+	b.drawn()
+	b.harmless("the explorer at 360")
 	b.as(device{width: 1440})
 	for i, job := range jobs {
 		b.visit(jobPath(job.ID), http.StatusOK)
