@@ -51,7 +51,7 @@ func (s *Site) admin(w http.ResponseWriter, r *http.Request, page *template.Temp
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = out.WriteTo(w) // whoever asked may be gone
+	_, _ = w.Write(withoutStacks(out.Bytes())) // whoever asked may be gone
 }
 
 var errNoAdmins = errors.New("signing in is off: this relay has no administrators")

@@ -244,7 +244,7 @@ func TestExplore_CommandsMeanTheFilter(t *testing.T) {
 // shownIn is the text of a pre element.
 func shownIn(t *testing.T, page, id string) string {
 	t.Helper()
-	m := regexp.MustCompile(`(?s)<pre id="` + id + `">(?:<code>)?(.*?)(?:</code>)?</pre>`).FindStringSubmatch(page)
+	m := regexp.MustCompile(`(?s)<pre(?: tabindex="0")? id="` + id + `">(?:<code>)?(.*?)(?:</code>)?</pre>`).FindStringSubmatch(page)
 	if m == nil {
 		t.Fatalf("the page has no %s", id)
 	}

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -133,10 +134,21 @@ func TestHostile_NothingRunsNothingBreaks(t *testing.T) {
 		b.visit(path, http.StatusOK)
 		b.harmless(path + " at 360")
 	}
+	b.visit("/explore?kinds=0,5000,5100,31990", http.StatusOK)
+	b.click(selRun)
+	b.sees("the end of what is stored", has(selSaid)+`.textContent.includes("EOSE")`)
+	eval[bool](b, fmt.Sprintf("document.querySelectorAll(%q).forEach(d => { d.open = true; }) || true", selFound+" details"))
+	b.drawn()
+	b.harmless("the explorer at 360")
 	b.as(device{width: 1440})
-	for _, job := range jobs {
+	for i, job := range jobs {
 		b.visit(jobPath(job.ID), http.StatusOK)
 		b.harmless(jobPath(job.ID) + " at 1440")
+		if name := hostile()[i].name; name == "lines" || name == "without a space" { // longer than their boxes
+			b.accessible("thread with "+name, axeSource(t))
+			b.visit("/events/"+job.ID, http.StatusOK)
+			b.accessible("event with "+name, axeSource(t))
+		}
 	}
 }
 

@@ -24,13 +24,17 @@ type hub struct {
 	kill func()
 }
 
-// newHub starts a relay that ends with the test; env adds to its environment, args to its command line.
+// newHub starts a relay that ends with the test; env adds to its environment, with ADDRESS for its own, args to its
+// command line.
 func newHub(t *testing.T, env []string, args ...string) *hub {
 	t.Helper()
 	h := &hub{t: t, addr: freeAddr(t), ops: freeAddr(t), log: &logBuffer{}}
 	h.args = append([]string{"serve", "--data-dir", filepath.Join(t.TempDir(), "data"), "--listen", h.addr}, args...)
 	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "DVMRELAY_") }) // those are of the tests
-	h.env = append(append(own, "DVMRELAY_OPS_LISTEN="+h.ops, "DVMRELAY_MIRROR_UPSTREAMS="), env...)
+	h.env = append(own, "DVMRELAY_OPS_LISTEN="+h.ops, "DVMRELAY_MIRROR_UPSTREAMS=")
+	for _, e := range env {
+		h.env = append(h.env, strings.ReplaceAll(e, "ADDRESS", h.addr))
+	}
 	h.start()
 	t.Cleanup(func() {
 		h.kill()

@@ -57,11 +57,6 @@ const (
 func TestScreens_AtEveryWidthInEveryLight(t *testing.T) {
 	t.Parallel()
 	h, c := demo(t)
-	everyWay(t, h, screens(c))
-}
-
-func everyWay(t *testing.T, h *hub, all []screen) {
-	t.Helper()
 	if err := os.MkdirAll(shotsDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -70,18 +65,31 @@ func everyWay(t *testing.T, h *hub, all []screen) {
 		t.Run(map[bool]string{false: "with scripts", true: "without scripts"}[noScript], func(t *testing.T) {
 			t.Parallel()
 			b := newTab(t, h, device{width: 1440, noScript: noScript})
-			for _, s := range all {
-				for _, width := range []int64{360, 768, 1440} {
-					for _, dark := range []bool{false, true} {
-						b.as(device{width: width, dark: dark, noScript: noScript})
-						b.visit(s.path, s.status)
+			for i, s := range screens(c) {
+				for j, width := range []int64{360, 768, 1440} {
+					b.inBothLights(s, device{width: width, noScript: noScript}, (i+j)%2 == 0, func() {
 						b.whole(s)
-						shoot(t, b, s.name)
-					}
+						if !noScript {
+							shoot(t, b, s.name)
+						}
+					})
 				}
 			}
 		})
 	}
+}
+
+// inBothLights opens a screen in one light and turns to the other while it is shown, as systems do in the evening.
+func (b *tab) inBothLights(s screen, d device, dark bool, look func()) {
+	b.t.Helper()
+	d.dark = dark
+	b.as(d)
+	b.visit(s.path, s.status)
+	look()
+	d.dark = !dark
+	b.as(d)
+	b.drawn()
+	look()
 }
 
 // layout is what a page is made of, as the browser sees it.

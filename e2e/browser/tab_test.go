@@ -107,7 +107,7 @@ func (b *tab) before(source string) {
 	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: source})
 }
 
-// as makes the tab another device from the next visit on.
+// as makes the tab another device. Light and width turn at once, scripts from the next visit on.
 func (b *tab) as(d device) {
 	b.t.Helper()
 	scheme := "light"

@@ -46,10 +46,23 @@
     document.dispatchEvent(new CustomEvent("dvm:live", { detail: { fragment: e.target.id, paused } }));
   });
   document.addEventListener("htmx:afterSwap", clock);
-  // A browser keeps the pages that were left, and with them their streams; of those it opens six to one host.
-  window.addEventListener("pagehide", () => {
-    for (const elt of document.querySelectorAll("[sse-connect]")) htmx.trigger(elt, "htmx:beforeCleanupElement");
-  });
+  // A browser opens six connections to one host, for all its pages together, and keeps the pages that were left. So a page
+  // has one stream, and none while nobody sees it.
+  let stream = null;
+  htmx.createEventSource = (url) => {
+    const at = new URL(url, location.href);
+    if (stream) at.searchParams.delete("of"); // it no longer shows what it came with: it needs everything
+    stream?.close();
+    return stream = new EventSource(at);
+  };
+  const away = () => stream?.close();
+  const back = () => {
+    if (stream?.readyState !== EventSource.CLOSED) return;
+    for (const elt of document.querySelectorAll("[sse-connect], [sse-swap]")) htmx.trigger(elt, "htmx:afterProcessNode");
+  };
+  document.addEventListener("DOMContentLoaded", () => { if (document.hidden) away(); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) away(); else { clock(); back(); } });
+  window.addEventListener("pagehide", away);
   window.addEventListener("pageshow", (e) => { if (e.persisted && document.querySelector("[sse-connect]")) location.reload(); });
   for (const b of document.querySelectorAll("[data-pause]")) {
     if (!document.querySelector("[sse-connect]")) continue;
