@@ -14,8 +14,8 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// recentRequests is how many requests tell where customers ask.
-const recentRequests = 200
+// recentRequests is how many requests tell where customers ask: of those that name the provider, and of those of its kinds.
+const recentRequests = 100
 
 // listens compares where it says it listens with the relays that its customers name.
 func (c *checkup) listens() error {

@@ -97,11 +97,11 @@ type Asked struct {
 
 // The bounds of one Asked.
 const (
-	maxAskedJobs = 500
+	maxAskedJobs = 200
 	maxAskedFold = 2_000 // events of jobs whose sums wait, which are read for it; the rest count as they were summed
 )
 
-// Asked counts the newest 500 jobs of a customer.
+// Asked counts the newest 200 jobs of a customer.
 func (x *Index) Asked(r store.Reader, customer nip90.PubKey) (a Asked, err error) {
 	var fault error
 	left := int64(maxAskedFold)

@@ -99,16 +99,14 @@ func (s *Site) kindsPage(ctx context.Context, v *visit) (*sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &kindsInput{Limit: kindsRead}
-	in.Window.Window = window
-	got, err := s.kinds(ctx, in)
+	got, err := s.kindsLately(ctx, window)
 	if err != nil {
 		return nil, err
 	}
-	p := &kindsPage{Kinds: &got.Body, Window: window, Sort: cmp.Or(sort, "requests"), Total: len(got.Body.Items), From: from}
+	p := &kindsPage{Kinds: got, Window: window, Sort: cmp.Or(sort, "requests"), Total: len(got.Items), From: from}
 	p.query = url.Values{"sort": {sort}, "window": {v.Query.Get("window")}}
 	p.Chips = windowChips("/kinds", url.Values{"sort": {sort}}, window)
-	p.fill(got.Body.Items)
+	p.fill(got.Items)
 	return &sheet{Title: "Kinds", About: "Which kinds of job are asked for, who serves them, how fast and for how much.", Data: p}, nil
 }
 

@@ -197,6 +197,7 @@ func (s *Site) Run(ctx context.Context) error {
 		case <-tick.C:
 			t.look(ctx)
 			s.refigure(ctx)
+			s.recountKinds(ctx)
 		}
 	}
 }

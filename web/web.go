@@ -181,6 +181,7 @@ type Site struct {
 	fed     bool // the Watch hears of commits
 	shown   renderings
 	figures figures
+	demand  kindFigures
 	streams streams
 	seals   seals
 
