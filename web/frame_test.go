@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"html/template"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -179,6 +180,24 @@ func TestLive_FragmentsAreToldAsTheyChange(t *testing.T) {
 	id := r.put(5100, 1_700_000_099, "cc", "", nostr.Tag{"i", "a new job", "text"})
 	r.clock.Add(2)
 	until("/jobs/" + id)
+}
+
+// TestLive_WhoComesBackIsToldWhatItHasNot: the id of the last event stands for all fragments, and it is given only with the
+// last of those that changed, so that whoever was cut off in between is told all of them again.
+func TestLive_WhoComesBackIsToldWhatItHasNot(t *testing.T) {
+	w := httptest.NewRecorder()
+	one := &rendering{sum: "s1", html: map[string]template.HTML{"a": "1", "b": "2", "c": "3"}}
+	f := &fragments{out: pusher{w, http.NewResponseController(w), time.Second}, sent: map[string]template.HTML{}, names: []string{"a", "b", "c"}}
+	two := &rendering{sum: "s2", html: map[string]template.HTML{"a": "1", "b": "22", "c": "3"}}
+	for _, r := range []*rendering{one, two, two} {
+		if !f.tell(r) {
+			t.Fatal("not told")
+		}
+	}
+	want := "retry: 2000\n\nevent: a\ndata: 1\n\nevent: b\ndata: 2\n\nid: s1\nevent: c\ndata: 3\n\nid: s2\nevent: b\ndata: 22\n\n"
+	if got := w.Body.String(); got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
 }
 
 func TestLive_OnlyPagesThatChange(t *testing.T) {

@@ -2,12 +2,14 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -216,7 +218,7 @@ func (s *Site) serveLive(w http.ResponseWriter, r *http.Request, sc *screen, v *
 		h.Set("Content-Encoding", "gzip")
 		t.small = newSqueezer()
 	}
-	if r.Header.Get("Last-Event-Of") == first.sum {
+	if cmp.Or(r.Header.Get("Last-Event-ID"), r.Header.Get("Last-Event-Of")) == first.sum {
 		t.sent = first.html // the page has these
 	}
 	tick := time.NewTicker(s.streams.pulse)
@@ -255,10 +257,11 @@ func (t *fragments) tell(r *rendering) bool {
 		b.WriteString("retry: 2000\n\n")
 		t.begun = true
 	}
-	for _, name := range t.names {
+	changed := slices.DeleteFunc(slices.Clone(t.names), func(name string) bool { return t.sent[name] == r.html[name] })
+	for i, name := range changed {
 		html := r.html[name]
-		if t.sent[name] == html {
-			continue
+		if i == len(changed)-1 { // who comes back says so only when nothing of it is missing
+			b.WriteString("id: " + r.sum + "\n")
 		}
 		b.WriteString("event: " + name + "\n")
 		// To a stream a lone carriage return ends a line as well: a stranger's text must not.
