@@ -105,11 +105,6 @@ func (m *market) handler(by person, about string, msat int64, kinds ...int) nost
 	return m.put(by, 31990, text(m.t, card), tags...)
 }
 
-func (m *market) profile(by person, about string) {
-	m.t.Helper()
-	m.put(by, 0, text(m.t, map[string]any{"name": by.name, "about": about}))
-}
-
 func (m *market) request(by person, kind int, input string, more ...nostr.Tag) nostr.Event {
 	m.t.Helper()
 	return m.put(by, kind, "", append(nostr.Tags{tag("i", input, "text"), tag("output", "text/plain"), tag("bid", "3000000")}, more...)...)
