@@ -119,6 +119,7 @@ func TestMirror_LedgerTakesBackWhatTheSinkDidNotTake(t *testing.T) {
 	r.publish(lost)
 	eventually(t, "the failure", func() bool { return m.Upstreams()[0].Connects >= 3 })
 	r.leave(true)
+	eventually(t, "the loss", func() bool { return m.Upstreams()[0].State == StateWaiting }) // or the minute would be heard
 	c.add(time.Minute)
 	if got := heardSeconds(t, m.ledger, r.addr(), epoch, epoch+120); got != 60 {
 		t.Errorf("%d seconds are heard, want 60: until the event that was lost", got)
