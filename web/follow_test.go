@@ -19,9 +19,9 @@ const patience = 20 * time.Second
 // serve opens the rig's door on a real socket, with small buffers, and runs it.
 func (r *rig) serve() *httptest.Server {
 	r.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.site.Run(ctx) }()
+	srv := httptest.NewUnstartedServer(r.site)
+	r.t.Cleanup(srv.Close) // after what runs has ended, and its streams with it
+	r.running()
 	for deadline := time.Now().Add(patience); ; {
 		r.site.mu.Lock()
 		runs := r.site.runs != nil
@@ -33,7 +33,6 @@ func (r *rig) serve() *httptest.Server {
 			r.t.Fatal("the site does not run")
 		}
 	}
-	srv := httptest.NewUnstartedServer(r.site)
 	srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.SetWriteBuffer(4 << 10)
@@ -41,13 +40,6 @@ func (r *rig) serve() *httptest.Server {
 		return ctx
 	}
 	srv.Start()
-	r.t.Cleanup(func() {
-		cancel()
-		if err := <-ran; err != nil {
-			r.t.Errorf("run: %v", err)
-		}
-		srv.Close()
-	})
 	return srv
 }
 

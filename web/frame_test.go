@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -142,17 +141,7 @@ func TestLinks_NamesLeadToPages(t *testing.T) {
 func TestLive_FragmentsAreToldAsTheyChange(t *testing.T) {
 	r := newRig(t, DefaultOptions())
 	r.site.streams.pulse = time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.site.Run(ctx) }()
-	server := httptest.NewServer(r.site)
-	defer func() {
-		cancel()
-		if err := <-ran; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		server.Close()
-	}()
+	server := r.serve()
 	var lines *bufio.Scanner
 	for deadline := time.Now().Add(10 * time.Second); lines == nil; { // until it runs
 		resp, err := http.Get(server.URL + "/live?at=%2F")

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 )
@@ -10,15 +8,7 @@ import (
 // TestKinds_AreCountedBeforeSomebodyAsks: what is kept is counted again, and whatever may show more than there is goes.
 func TestKinds_AreCountedBeforeSomebodyAsks(t *testing.T) {
 	r := newRig(t, DefaultOptions())
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.site.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ran; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}()
+	ctx := r.running()
 	requests := func() (n int64) {
 		kinds, err := r.site.kindsLately(ctx, "30d")
 		if err != nil {

@@ -188,19 +188,11 @@ func (s *Site) live(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) 
 // serveLive tells the fragments of a screen as they change, never more often than every two seconds, until the visitor is
 // gone. Who reads slowly misses what was in between, and is dropped when nothing is taken at all.
 func (s *Site) serveLive(w http.ResponseWriter, r *http.Request, sc *screen, v *visit) {
-	leave, refused := s.streams.open.enter(s.d.Address(r))
-	if refused != "" {
-		s.streams.refuse(w, refused)
+	ctx, leave, ok := s.enterStream(w, r)
+	if !ok {
 		return
 	}
 	defer leave()
-	ctx, cancel := s.whileRunning(r.Context())
-	defer cancel()
-	if ctx.Err() != nil {
-		w.Header().Set("Retry-After", "5")
-		problem(w, http.StatusServiceUnavailable, "nothing is streamed now")
-		return
-	}
 	here := r.URL.RequestURI()
 	first, err := s.rendered(ctx, sc, v, here)
 	if err != nil {
@@ -208,9 +200,7 @@ func (s *Site) serveLive(w http.ResponseWriter, r *http.Request, sc *screen, v *
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // or a proxy would keep the stream to itself
+	streaming(h)
 	out := pusher{w, http.NewResponseController(w), s.streams.deadline}
 	defer out.done()
 	t := &fragments{out: out, sent: map[string]template.HTML{}, names: sc.live}

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -265,15 +263,7 @@ func TestOverview_FirstRunSaysHowToBegin(t *testing.T) {
 // TestOverview_FiguresAreCountedBeforeSomebodyAsks runs the site: visitors get what was counted a moment ago.
 func TestOverview_FiguresAreCountedBeforeSomebodyAsks(t *testing.T) {
 	r := newRig(t, DefaultOptions())
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.site.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-ran; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}()
+	ctx := r.running()
 	requests := func() int64 {
 		st, err := r.site.day(ctx, nil)
 		if err != nil {

@@ -2,10 +2,7 @@ package web
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -95,17 +92,7 @@ func TestPerson_HiddenInputsStayHidden(t *testing.T) {
 func TestPerson_AndJobsAreLive(t *testing.T) {
 	r := newRig(t, DefaultOptions())
 	r.site.streams.pulse = time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.site.Run(ctx) }()
-	server := httptest.NewServer(r.site)
-	defer func() {
-		cancel()
-		if err := <-ran; err != nil && !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-		server.Close()
-	}()
+	server := r.serve()
 	for _, at := range []string{"/jobs?kind=5100", "/u/" + nip90.Npub(key32("cc"))} {
 		var lines *bufio.Scanner
 		for deadline := time.Now().Add(10 * time.Second); lines == nil; { // until it runs

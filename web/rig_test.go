@@ -154,3 +154,19 @@ func (r *rig) get(target string, status int, to any) *http.Response {
 	}
 	return resp
 }
+
+// running runs the site until the test ends, and returns the context that it runs with.
+func (r *rig) running() context.Context {
+	r.t.Helper()
+	t := r.t
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- r.site.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return ctx
+}

@@ -159,24 +159,39 @@ func (s *Site) stream(ctx context.Context, in *streamInput) (*huma.StreamRespons
 	}}, nil
 }
 
-func (s *Site) serveStream(w http.ResponseWriter, r *http.Request, want *wish) {
-	leave, refused := s.streams.open.enter(s.d.Address(r))
+// enterStream takes a place for a stream, whose context ends with the request and with Run; leave gives the place back.
+// Without a place the answer is written and ok is false.
+func (s *Site) enterStream(w http.ResponseWriter, r *http.Request) (ctx context.Context, leave func(), ok bool) {
+	out, refused := s.streams.open.enter(s.d.Address(r))
 	if refused != "" {
 		s.streams.refuse(w, refused)
-		return
+		return nil, nil, false
 	}
-	defer leave()
 	ctx, cancel := s.whileRunning(r.Context())
-	defer cancel()
 	if ctx.Err() != nil {
+		cancel()
+		out()
 		w.Header().Set("Retry-After", "5")
 		problem(w, http.StatusServiceUnavailable, "nothing is streamed now")
-		return
+		return nil, nil, false
 	}
-	h := w.Header()
+	return ctx, func() { cancel(); out() }, true
+}
+
+// streaming says that an answer is a stream of events.
+func streaming(h http.Header) {
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // or a proxy would keep the stream to itself
+}
+
+func (s *Site) serveStream(w http.ResponseWriter, r *http.Request, want *wish) {
+	ctx, leave, ok := s.enterStream(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
+	streaming(w.Header())
 	f := &follower{s: s, want: want, sub: s.d.Watch.Subscribe(want.topics...), out: pusher{w, http.NewResponseController(w), s.streams.deadline}}
 	defer f.sub.Close()
 	if r.Method == http.MethodHead {
