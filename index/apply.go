@@ -20,6 +20,8 @@ type Index struct {
 	dropping, building atomic.Bool
 	// idle: no walk waits to be continued. False when in doubt.
 	idle atomic.Bool
+	// formed: the rows have their form noted beside them.
+	formed atomic.Bool
 	// blind is the store's, once an event has asked for it.
 	blind atomic.Pointer[blindness]
 }
@@ -41,7 +43,10 @@ func (x *Index) Apply(t store.Txn, f store.Fact, p *nip90.Parsed) (store.Change,
 		return store.Change{}, nil
 	}
 	w := work{t: t, x: x, budget: x.budget}
-	err := w.resume()
+	err := w.form()
+	if err == nil {
+		err = w.resume()
+	}
 	if err == nil {
 		err = w.apply(&f, p)
 	}

@@ -39,12 +39,37 @@ func (x *Index) Unfinished(r store.Reader) (bool, error) {
 	if err != nil || len(b) == 1 && b[0] == layout {
 		return false, err
 	}
+	return folded(r)
+}
+
+// folded says whether an event has left rows.
+func folded(r store.Reader) (bool, error) {
 	for table := keyThread; table <= keyLast; table++ {
 		if any, err := some(r, []byte{byte(table)}); err != nil || any {
 			return any, err
 		}
 	}
 	return false, nil
+}
+
+// form notes the form of the rows before the first one; rows that stand without it are of an older one.
+func (w *work) form() error {
+	if w.x.formed.Load() {
+		return nil
+	}
+	b, err := w.t.Value(layoutKey())
+	if err != nil {
+		return err
+	}
+	if len(b) == 1 && b[0] == layout {
+		w.x.formed.Store(true) // not at once when it is set: that transaction may come to nothing
+		return nil
+	}
+	if any, err := folded(w.t); err != nil || any {
+		return err
+	}
+	w.t.Set(layoutKey(), []byte{layout})
+	return nil
 }
 
 // Rebuild drops the index, makes the facts of what still has a body anew (store.Recompute) and folds every fact again, in
@@ -133,11 +158,6 @@ func (x *Index) Settle(ctx context.Context, s *store.Store) error {
 			}
 			if _, err := w.finish(); err != nil {
 				return err
-			}
-			if b, err := t.Value(layoutKey()); err != nil {
-				return err
-			} else if b == nil && !x.building.Load() {
-				t.Set(layoutKey(), []byte{layout})
 			}
 			var err error
 			more, err = some(t, queuePrefix())

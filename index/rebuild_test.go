@@ -35,6 +35,42 @@ func TestRebuild_WhileEventsComeIn(t *testing.T) {
 	sameRows(t, got, plain.dump(t))
 }
 
+// TestUnfinished_NeverInAFreshStore: events may come before anybody settles the index, as an import's do.
+func TestUnfinished_NeverInAFreshStore(t *testing.T) {
+	r := newRig(t, nil)
+	unfinished := func() (is bool) {
+		t.Helper()
+		if err := r.View(func(v store.Reader) (err error) { is, err = r.x.Unfinished(v); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	if unfinished() {
+		t.Error("an empty store: got unfinished")
+	}
+	r.put(t, request("alice", 0))
+	if unfinished() {
+		t.Error("after the first event: got unfinished")
+	}
+	if err := r.Update(context.Background(), func(tx store.Txn) error { tx.Delete(layoutKey()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.x.formed.Store(false) // as after a start
+	if !unfinished() {
+		t.Error("rows without a form: got finished")
+	}
+	r.put(t, request("bob", 1))
+	if !unfinished() {
+		t.Error("rows without a form, and one event more: got finished")
+	}
+	if err := r.x.Rebuild(context.Background(), r.Store); err != nil {
+		t.Fatalf("rebuild: %v", err)
+	}
+	if unfinished() {
+		t.Error("after a rebuild: got unfinished")
+	}
+}
+
 func TestRebuild_BrokenOffIsSeen(t *testing.T) {
 	r := newRig(t, nil)
 	r.put(t, request("alice", 0))

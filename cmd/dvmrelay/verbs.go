@@ -85,8 +85,11 @@ func (h *hub) warnUnfinished() {
 		unfinished, err = h.index.Unfinished(r)
 		return err
 	})
-	if err != nil || unfinished {
-		h.log.Warn("index was left unfinished, views are incomplete; serve or reindex finishes it", "err", err)
+	switch {
+	case err != nil:
+		h.log.Warn("not known whether the index is whole", "err", err)
+	case unfinished:
+		h.log.Warn("index was left unfinished, views are incomplete; serve or reindex finishes it")
 	}
 }
 
