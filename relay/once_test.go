@@ -75,6 +75,44 @@ func TestVerify_TenDoorsCostOneCheckEach(t *testing.T) {
 	}
 }
 
+// TestVerify_WhatIsLetInIsNotCheckedAgain: an event waited long enough that its check is forgotten, and comes again in the
+// moment in which it is let in.
+func TestVerify_WhatIsLetInIsNotCheckedAgain(t *testing.T) {
+	const n = 100
+	r := open(t)
+	for i := range n {
+		job := event("customer", 5300, fmt.Sprint(i))
+		zap := event("wallet", 9735, fmt.Sprint(i), nostr.Tag{"e", job.ID})
+		if v := r.relay.Submit(context.Background(), through(t, nip90.DoorMirror, zap)); v.Outcome != mirror.Ignored {
+			t.Fatalf("a receipt of nothing known: %+v", v)
+		}
+		r.relay.ForgetSignatures()
+		var doors sync.WaitGroup
+		for range 2 {
+			p := through(t, nip90.DoorMirror, zap)
+			doors.Go(func() {
+				for {
+					switch v := r.relay.Submit(context.Background(), p); v.Outcome {
+					case mirror.Ignored:
+					case mirror.Duplicate:
+						return
+					default:
+						t.Errorf("a receipt that waits or is here: %+v", v)
+						return
+					}
+				}
+			})
+		}
+		if v := r.relay.Submit(context.Background(), through(t, nip90.DoorMirror, job)); v.Outcome != mirror.Stored {
+			t.Fatalf("the job: %+v", v)
+		}
+		doors.Wait()
+	}
+	if got := r.relay.Gauges().Verified; got != 2*n {
+		t.Errorf("%d signatures checked, want one for each of %d events", got, 2*n)
+	}
+}
+
 // TestVerify_ForgedCopyFirst: neither order lets a forged copy in, or keeps the genuine one out.
 func TestVerify_ForgedCopyFirst(t *testing.T) {
 	r := open(t)

@@ -97,6 +97,7 @@ func (r *Relay) examine(ctx context.Context, p *nip90.Parsed) (Verdict, bool) {
 func (r *Relay) known(p *nip90.Parsed) (Verdict, bool) {
 	var fact store.Fact
 	found, gone := false, false
+	waiting := r.d.Store.Waits(p.ID) // before the view: what is let in after this is in it
 	err := r.d.Store.View(func(v store.Reader) (err error) {
 		if fact, found, err = v.Fact(p.ID); err != nil || !found {
 			return err
@@ -111,7 +112,7 @@ func (r *Relay) known(p *nip90.Parsed) (Verdict, bool) {
 		return deleted(), true
 	case found && (fact.Has(store.FactBody) || p.Door != nip90.DoorSocket):
 		return duplicate("this event is here already"), true
-	case !found && r.d.Store.Waits(p.ID):
+	case !found && waiting:
 		return waits(), true
 	}
 	return Verdict{}, false
