@@ -81,6 +81,22 @@ func (r *Relay) admitFilters(ctx context.Context, filters []nostr.Filter) ([]ses
 	if err := r.d.Policies.CheckReq(ctx); err != nil {
 		return nil, err
 	}
+	return r.readFilters(ctx, filters)
+}
+
+// Peek answers one filter from what is stored, as a socket is answered that has proved no key: with at most most events and
+// a MiB of them, or with how many there are. A limit of the relay's own holds too. Its error is a policies.Rejection where a socket would be
+// told a reason. It is not counted against the requests of an address. It is safe for concurrent use.
+func (r *Relay) Peek(ctx context.Context, f nostr.Filter, count bool, most int) (session.Glimpse, error) {
+	queries, err := r.readFilters(ctx, []nostr.Filter{f})
+	if err != nil {
+		return session.Glimpse{}, err
+	}
+	return r.sharedHost().Peek(ctx, queries[0], count, most)
+}
+
+// readFilters checks filters and reads them.
+func (r *Relay) readFilters(ctx context.Context, filters []nostr.Filter) ([]session.Query, error) {
 	if err := r.d.Policies.CheckFilters(ctx, filters); err != nil {
 		return nil, err
 	}

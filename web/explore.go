@@ -19,6 +19,7 @@ type explore struct {
 	API     string            `json:"api,omitempty"` // path and query of the same in the API
 	Faults  map[string]string `json:"faults,omitempty"`
 	Presets []preset          `json:"presets"`
+	Found   *found            `json:"found,omitempty"`
 }
 
 // preset is a filter that is often wanted.
@@ -31,8 +32,9 @@ func (s *Site) exploreScreen() *screen {
 	return &screen{path: "/explore", file: "explore.html", style: []string{"explore.css"}, tab: "Explore", load: s.explore}
 }
 
-// explore reads a filter out of the address; what it finds is not read here, but asked for by who looks.
-func (s *Site) explore(ctx context.Context, v *visit) (*sheet, error) {
+// explore reads a filter out of the address, and shows the first of what it finds; what comes later, a visitor's browser asks
+// for over the websocket.
+func (s *Site) explore(ctx context.Context, v *visit) (_ *sheet, err error) {
 	q := v.Query
 	if len(q) == 0 {
 		q = url.Values{"limit": {"20"}}
@@ -50,8 +52,10 @@ func (s *Site) explore(ctx context.Context, v *visit) (*sheet, error) {
 		if !e.Count {
 			e.API = sameInAPI(e.Filter)
 		}
+		if e.Found, err = s.find(ctx, e.Filter, e.Count); err != nil {
+			return nil, err
+		}
 	}
-	var err error
 	if e.Presets, err = s.presets(ctx); err != nil {
 		return nil, err
 	}

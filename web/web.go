@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -13,6 +14,8 @@ import (
 
 	"dvmrelay/index"
 	"dvmrelay/store"
+
+	"github.com/nbd-wtf/go-nostr"
 )
 
 // Options configure the web door. The toml keys stand in section [web].
@@ -111,6 +114,11 @@ type Deps struct {
 	// told to who asked, with the status of its method HTTPStatus, or 401. nil = there are no administrators.
 	Admin   func(*http.Request) (key string, err error)
 	Insight func() RelayInsight
+
+	// Peek answers a filter from what is stored, as a socket is answered that has proved no key: with at most most events, or
+	// with how many there are. Its error is a policies.Rejection where a socket would be told a reason. nil = filters can only
+	// be asked for over a websocket.
+	Peek func(ctx context.Context, f nostr.Filter, count bool, most int) (Found, error)
 
 	Name        string // of the relay, for people
 	Description string

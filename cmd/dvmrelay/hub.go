@@ -19,6 +19,8 @@ import (
 	"dvmrelay/relay"
 	"dvmrelay/store"
 	"dvmrelay/web"
+
+	"github.com/nbd-wtf/go-nostr"
 )
 
 // hub is every part of the relay, joined. Nothing runs yet.
@@ -94,7 +96,7 @@ func (h *hub) join() (err error) {
 		View: h.store.View, Index: h.index, Watch: h.watch, Upstreams: h.upstreams, Ready: h.serving, Log: h.log, AuthEncrypted: h.cfg.Relay.AuthEncrypted,
 		Name: h.cfg.Relay.Name, Description: h.cfg.Relay.Description, RelayURL: h.cfg.Relay.URL, Version: release,
 		Demo:  h.stage != nil,
-		Relay: h.relayFacts, Admin: h.administrator, Insight: h.insight,
+		Relay: h.relayFacts, Admin: h.administrator, Insight: h.insight, Peek: h.peek,
 	})
 	h.cfg.Relay.Sync, h.cfg.Relay.Version = h.cfg.Store.Sync, release
 	h.relay, err = relay.New(h.cfg.Relay, relay.Deps{Store: h.store, Index: h.index, Policies: h.rules, Log: h.log, Fallback: h.site, Seen: h.seenHere})
@@ -111,6 +113,12 @@ func (h *hub) join() (err error) {
 	h.mirror, h.reads = mirror.New(h.cfg.Mirror, h.relay, h.store), h.cfg.Mirror
 	h.expect()
 	return nil
+}
+
+// peek answers a filter for pages.
+func (h *hub) peek(ctx context.Context, f nostr.Filter, count bool, most int) (web.Found, error) {
+	got, err := h.relay.Peek(ctx, f, count, most)
+	return web.Found(got), err
 }
 
 // reading is how other relays are read, as of now.

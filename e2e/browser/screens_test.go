@@ -39,7 +39,7 @@ func screens(c cast) []screen {
 		{"kind", fmt.Sprintf("/kinds/%d", c.kind), http.StatusOK, []string{"main a[href^='/dvms/']"}},
 		{"upstreams", "/upstreams", http.StatusOK, nil},
 		{"relay", "/relay", http.StatusOK, nil},
-		{"explore", "/explore", http.StatusOK, []string{"main form"}},
+		{"explore", "/explore", http.StatusOK, []string{"main form", "main .events a[href^='/events/']"}},
 		{"connect", "/connect", http.StatusOK, []string{"main code, main pre"}},
 		{"event", "/events/" + c.answered, http.StatusOK, []string{"main pre"}},
 		{"docs", "/docs", http.StatusOK, []string{"main pre"}},

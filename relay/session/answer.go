@@ -90,7 +90,7 @@ func (s *Session) give(a *answer) {
 func (s *Session) excuse(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, store.ErrBudget):
-		return "error: this query takes more work than one query may, narrow it"
+		return errTooCostly.Error()
 	case errors.Is(err, store.ErrBadFilter):
 		return "invalid: the filter cannot be served"
 	case errors.Is(err, store.ErrClosed):

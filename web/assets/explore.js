@@ -29,7 +29,9 @@
   const [said, list, hold, stop, sign] = ["said", "events", "hold", "stop", "auth"].map((n) => box.querySelector(`[data-${n}]`));
   const most = 200; // events that are shown
   let open = null, begun = 0, stored = 0, live = 0, ended = false, state = "", held = [], paused = false, timer = 0;
-  said.textContent = "Press Run: the answers come over a websocket to this relay.";
+  const how = said.querySelector("[data-how]");
+  if (how) how.hidden = false;
+  else said.textContent = "Press Run: the answers come over a websocket to this relay.";
 
   // A busy subscription is told of at most four times a second.
   const tell = (now) => {
