@@ -91,7 +91,7 @@ func TestNostrTools_JobsBySearchAndCount(t *testing.T) {
 func TestNDK_IgnoresSearchWhenItMatches(t *testing.T) {
 	const (
 		portably = `docs/SEARCH.md, "The portable way": "Some clients do not know search. NDK (seen in ...) merges subscriptions and ignores search when it matches events, so two searches open at once come out mixed"`
-		readme   = `e2e/README.md, "NDK and search"`
+		readme   = `e2e/README.md, "NDK"`
 	)
 	h := newHub(t)
 	h.start()
