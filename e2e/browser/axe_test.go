@@ -67,7 +67,7 @@ func TestAxe_FindsNoSeriousFault(t *testing.T) {
 	t.Parallel()
 	h, c := demo(t)
 	source := axeSource(t)
-	for _, width := range []int64{360, 1440} {
+	for _, width := range []int64{360, 768, 1440} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			t.Parallel()
 			b := newTab(t, h, device{width: width})
