@@ -56,7 +56,13 @@ func (b *tab) figures(began time.Time, jobs int) figures {
 // profiled is the number behind a prefix in one of the relay's own profiles.
 func (h *hub) profiled(profile, prefix string) int64 {
 	h.t.Helper()
-	resp, err := http.Get("http://" + h.ops + "/debug/pprof/" + profile)
+	return h.measured("/debug/pprof/"+profile, prefix)
+}
+
+// measured is the number behind a prefix in what the relay tells its operator.
+func (h *hub) measured(path, prefix string) int64 {
+	h.t.Helper()
+	resp, err := http.Get("http://" + h.ops + path)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -67,12 +73,12 @@ func (h *hub) profiled(profile, prefix string) int64 {
 		if rest, ok := strings.CutPrefix(line, prefix); ok {
 			n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
 			if err != nil {
-				h.t.Fatalf("profile %s: %v", profile, err)
+				h.t.Fatalf("%s: %v", path, err)
 			}
 			return n
 		}
 		if err == io.EOF {
-			h.t.Fatalf("profile %s has no line %q", profile, prefix)
+			h.t.Fatalf("%s has no line %q", path, prefix)
 		}
 		if err != nil {
 			h.t.Fatal(err)

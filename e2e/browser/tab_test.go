@@ -52,10 +52,19 @@ type tab struct {
 	forgiven bool // faults that nobody took are no failure
 }
 
-// newTab opens a tab that ends with the test. Whatever goes wrong in it that no test asked for fails the test.
+// newTab opens a tab that ends with the test, in a window of its own, so that somebody always sees it. Whatever goes wrong in it
+// that no test asked for fails the test.
 func newTab(t *testing.T, h *hub, d device) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browserCtx, chromedp.WithNewBrowserContext())
+	b := openTab(t, h, d, browserCtx, chromedp.WithNewBrowserContext())
+	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	return b
+}
+
+// openTab opens a tab of the browser, or of the profile of another tab.
+func openTab(t *testing.T, h *hub, d device, beside context.Context, options ...chromedp.ContextOption) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(beside, options...)
 	b := &tab{t: t, hub: h, ctx: ctx, faults: newFaults(h.addr)}
 	t.Cleanup(func() {
 		if !b.forgiven {
@@ -74,7 +83,6 @@ func newTab(t *testing.T, h *hub, d device) *tab {
 	}
 	call(b, audits.Enable, cdp.Empty{})
 	call(b, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
-	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	b.before(canary)
 	b.as(d)
 	return b
