@@ -13,19 +13,30 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 )
 
-// The extension of a browser as NIP-07 has it; what is behind it runs in the test.
+// The extension of a browser as NIP-07 has it, with the ways of encrypting that it knows; what is behind it runs in the test.
 const extension = `Object.defineProperty(window, "nostr", {value: Object.freeze({
 	getPublicKey: () => window.testPublicKey(""),
 	signEvent: evt => window.testSignEvent(JSON.stringify(evt)).then(JSON.parse),
+	...Object.fromEntries(%s.map(way => [way, Object.freeze({encrypt: (...given) => window.testEncrypt(JSON.stringify([way, ...given]))})])),
 })});`
 
-// signsAs gives the tab an extension with that person's key.
-func (b *tab) signsAs(p person) {
+// signsAs gives the tab an extension with that person's key, which encrypts in these ways.
+func (b *tab) signsAs(p person, ways ...string) {
 	b.t.Helper()
 	ctx, cancel := b.within()
 	defer cancel()
 	err := chromedp.Do(ctx,
 		chromedp.ExposeFunc("testPublicKey", func(context.Context, string) (string, error) { return p.key, nil }),
+		chromedp.ExposeFunc("testEncrypt", func(_ context.Context, given string) (string, error) {
+			var words []string
+			if err := json.Unmarshal([]byte(given), &words); err != nil {
+				return "", err
+			}
+			if len(words) != 3 || !slices.Contains(ways, words[0]) {
+				return "", fmt.Errorf("encrypt was given %q", words)
+			}
+			return p.seal(words[0], words[1], words[2])
+		}),
 		chromedp.ExposeFunc("testSignEvent", func(_ context.Context, unsigned string) (string, error) {
 			var evt nostr.Event
 			if err := json.Unmarshal([]byte(unsigned), &evt); err != nil {
@@ -43,7 +54,7 @@ func (b *tab) signsAs(p person) {
 	if err != nil {
 		b.t.Fatalf("give the tab a signer: %v", err)
 	}
-	b.before(extension)
+	b.before(fmt.Sprintf(extension, text(b.t, append([]string{}, ways...))))
 }
 
 // answers are the kinds of the events that a person has in a job, as the API tells.
@@ -104,11 +115,7 @@ func TestNIP07_AnswerAJobFromItsPage(t *testing.T) {
 		{"processing", "", []int{7000}},
 		{"result", "A shop for computation, answered by hand.", []int{6050, 7000}},
 	} {
-		eval[bool](b, fmt.Sprintf(`(s => { s.value = %q; return s.dispatchEvent(new Event("input", {bubbles: true})); })(%s)`, step.status, has(selAnswer+" "+selStatus)))
-		if step.content != "" {
-			b.fill(selAnswer+" "+selContent, step.content)
-		}
-		b.click(selAnswer + " " + selSign)
+		b.answer(step.status, step.content)
 		until(t, fmt.Sprintf("the relay has %v of carol", step.kinds), func() error {
 			kinds, err := h.answers(job.ID, carol)
 			if err == nil && !slices.Equal(kinds, step.kinds) {
@@ -120,6 +127,17 @@ func TestNIP07_AnswerAJobFromItsPage(t *testing.T) {
 	}
 	b.sees("the answer", says("answered by hand"))
 	stayed("the thread")
+}
+
+// answer has the form of a job sign and publish an answer.
+func (b *tab) answer(status, content string) {
+	b.t.Helper()
+	eval[bool](b, fmt.Sprintf(`(s => { s.value = %q; return s.dispatchEvent(new Event("input", {bubbles: true})); })(%s)`, status, has(selAnswer+" "+selStatus)))
+	if content != "" {
+		eval[bool](b, has(selAnswer+" "+selContent)+`.value = "", true`)
+		b.fill(selAnswer+" "+selContent, content)
+	}
+	b.click(selAnswer + " " + selSign)
 }
 
 // fill writes into a field as a person would.
