@@ -87,8 +87,11 @@ func TestNIP07_AnswerToASealedJobIsSealed(t *testing.T) {
 				var got *nostr.Event
 				until(t, "the answer at the relay", func() error {
 					all, err := m.kept(carol, step.kind, job)
-					if err != nil || len(all) != 1 {
-						return fmt.Errorf("%d events, %v; the page says %q", len(all), err, eval[string](b, has(selAnswer)+".innerText"))
+					if err == nil && len(all) != 1 {
+						err = fmt.Errorf("%d events; the page says %q", len(all), eval[string](b, has(selAnswer)+".innerText"))
+					}
+					if err != nil {
+						return err
 					}
 					got = all[0]
 					return nil

@@ -56,13 +56,13 @@ type tab struct {
 // that no test asked for fails the test.
 func newTab(t *testing.T, h *hub, d device) *tab {
 	t.Helper()
-	b := openTab(t, h, d, browserCtx, chromedp.WithNewBrowserContext())
+	b := openTab(browserCtx, t, h, d, chromedp.WithNewBrowserContext())
 	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	return b
 }
 
 // openTab opens a tab of the browser, or of the profile of another tab.
-func openTab(t *testing.T, h *hub, d device, beside context.Context, options ...chromedp.ContextOption) *tab {
+func openTab(beside context.Context, t *testing.T, h *hub, d device, options ...chromedp.ContextOption) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(beside, options...)
 	b := &tab{t: t, hub: h, ctx: ctx, faults: newFaults(h.addr)}

@@ -18,9 +18,9 @@ func realTabs(t *testing.T, h *hub, n int, prepare func(*tab), path string) []*t
 	for range n {
 		var b *tab
 		if d := (device{width: 1440}); len(tabs) == 0 {
-			b = openTab(t, h, d, browserCtx, chromedp.WithNewBrowserContext(), chromedp.WithNewWindow(false))
+			b = openTab(browserCtx, t, h, d, chromedp.WithNewBrowserContext(), chromedp.WithNewWindow(false))
 		} else {
-			b = openTab(t, h, d, tabs[0].ctx)
+			b = openTab(tabs[0].ctx, t, h, d)
 		}
 		prepare(b)
 		b.visit(path, http.StatusOK)
