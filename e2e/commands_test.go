@@ -85,16 +85,22 @@ func TestAnswer_JqPutsTheResultTogether(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			request := publish(customer, tc.request)
 			lines := strings.Split(box(t, h.page("/jobs/"+request.ID), "answer-result"), "\n")
-			if len(lines) != 3 || !strings.HasPrefix(lines[0], "nak req -i "+request.ID+" ") || !strings.HasPrefix(lines[2], "  nak event ") {
+			if len(lines) != 3 || !strings.HasPrefix(lines[0], "result=$(nak req -i "+request.ID+" ") ||
+				!strings.HasPrefix(lines[2], "  printf '%s\\n' \"$result\" | nak event ") {
 				t.Fatalf("the command is %q, want nak, jq and nak", lines)
 			}
-			middle, ok := strings.CutSuffix(lines[1], " |")
+			middle, ok := strings.CutSuffix(lines[1], `) && [ -n "$result" ] &&`)
 			if !ok {
 				t.Fatalf("jq is called with %q", lines[1])
 			}
 			var unsigned nostr.Event
 			if err := json.Unmarshal(shell(t, middle, request.String()), &unsigned); err != nil {
 				t.Fatal(err)
+			}
+			// Without a request nothing is sent.
+			silent := strings.Join([]string{"result=$(printf '' |", lines[1], "  echo sent"}, "\n")
+			if out := shell(t, silent+" || true", ""); len(out) > 0 {
+				t.Errorf("without a request the command says %s", out)
 			}
 			result := publish(provider, unsigned)
 			want := slices.Concat(nostr.Tags{{"request", ""}, {"e", request.ID, h.ws()}, {"p", request.PubKey}}, tc.tags)

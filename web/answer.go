@@ -61,6 +61,7 @@ func (a answerable) feedback(status, more, content string) string {
 }
 
 // Result is a command that sends a result. It reads the request from the relay, because a result repeats it word for word.
+// When there is none it sends nothing: nak would make an event of its own out of no input.
 func (a answerable) Result() string {
 	inputs := ` + [.tags[] | select(.[0] == "i")]`
 	if a.Encrypted {
@@ -71,7 +72,7 @@ func (a answerable) Result() string {
 		relay = []byte(`""`)
 	}
 	program := fmt.Sprintf(`{kind: %d, content: $text, tags: ([["request", tojson], ["e", .id, %s], ["p", .pubkey]]%s)}`, a.ResultKind, relay, inputs)
-	return fmt.Sprintf("nak req -i %s %s |\n  jq -c --arg text 'your result' %s |\n  nak event --sec \"$NSEC\" %s",
+	return fmt.Sprintf("result=$(nak req -i %s %s |\n  jq -c --arg text 'your result' %s) && [ -n \"$result\" ] &&\n  printf '%%s\\n' \"$result\" | nak event --sec \"$NSEC\" %s",
 		quoted(a.ID), quoted(a.RelayURL), quoted(program), quoted(a.RelayURL))
 }
 
