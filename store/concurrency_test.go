@@ -246,3 +246,26 @@ func TestSave_LargeResultComesBackByteForByte(t *testing.T) {
 		t.Errorf("3 MiB event: got %v, want ErrBadEvent", err)
 	}
 }
+
+// TestUpdate_WithAnEndedContextDoesNothing: who gave up before does not find it done.
+func TestUpdate_WithAnEndedContextDoesNothing(t *testing.T) {
+	s := storetest.Open(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 200 {
+		err := s.Update(ctx, func(store.Txn) error {
+			t.Error("it ran")
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("update: got %v, want %v", err, context.Canceled)
+		}
+		p := storetest.Parsed(t, event(1, 5300, 1000))
+		if _, _, err := s.Save(ctx, p); !errors.Is(err, context.Canceled) {
+			t.Fatalf("save: got %v, want %v", err, context.Canceled)
+		}
+	}
+	if n := s.Stats().Facts; n != 0 {
+		t.Errorf("%d events saved, want none", n)
+	}
+}

@@ -47,6 +47,9 @@ func (s *Store) Submit(ctx context.Context, p *nip90.Parsed) (*Pending, error) {
 }
 
 func (s *Store) submit(ctx context.Context, o *op) (*Pending, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // or chance would decide, when there is room in the queue
+	}
 	select {
 	case <-s.stopping:
 		return nil, ErrClosed
