@@ -2,108 +2,115 @@ package web
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
-
-	"dvmrelay/index"
 )
 
 const (
-	figuresFor   = 2 * time.Second  // how old the figures of a day may be
+	figuresFor   = 2 * time.Second  // how old figures may be before they are read again
 	figuresShare = 50               // the part of the time that is spent on them at most: dear ones are good for longer
 	figuresIdle  = 15 * time.Second // then nobody wants them any more
-	maxFigures   = 8                // choices of kinds whose figures are kept
+	maxFigures   = 8                // choices of what is counted that are kept
 )
 
-// figures are the counts of the last day, read before somebody asks: in a flood of jobs they cost more than a page may.
-type figures struct {
+// figures are counts that pages show, read before somebody asks: in a flood of jobs they cost more than a page may. While
+// somebody looks at some they are read again and again; what nobody looks at is let go.
+type figures[T any] struct {
+	// loss stands for what was deleted so far: what was counted before it changed is shown no more. When nil, a deletion
+	// takes nothing of what is counted.
+	loss func() uint64
+
 	mu sync.Mutex // guards below
-	by map[string]*figured
+	by map[string]figured[T]
 }
 
-type figured struct {
-	without []int
-	at      time.Time // when they were read
-	cost    time.Duration
-	wanted  time.Time
-	stats   index.Stats
+// figured is one choice of figures.
+type figured[T any] struct {
+	counts T // is never changed
+	read   func(context.Context) (T, error)
+	at     time.Time // when they were read
+	loss   uint64    // as it was before the reading
+	cost   time.Duration
+	wanted time.Time
 }
 
-func dayQuery(without []int, now time.Time) index.StatsQuery {
-	return index.StatsQuery{
-		Since: windowStart("24h", now), Until: now.Unix(), Now: now.Unix(), ExcludeKinds: without, NoDistinct: true, Step: -1,
-	}
-}
-
-// day counts the last 24 hours without some kinds. While the site runs it is what was counted a moment ago.
-func (s *Site) day(ctx context.Context, without []int) (index.Stats, error) {
-	key := fmt.Sprint(without)
+// lately gives what was counted a moment ago while the site runs, else what read counts now. The caller must not change it.
+func lately[T any](ctx context.Context, s *Site, f *figures[T], key string, read func(context.Context) (T, error)) (T, error) {
 	now := s.d.Now()
-	if kept := s.figures.want(key, now); kept != nil && s.running() {
-		return kept.stats, nil
+	if kept, ok := f.want(key, now); ok && s.running() {
+		return kept, nil
 	}
-	return s.countDay(ctx, key, without)
+	return f.count(ctx, key, figured[T]{read: read, at: now, wanted: now})
 }
 
-func (s *Site) countDay(ctx context.Context, key string, without []int) (index.Stats, error) {
-	now, began := s.d.Now(), time.Now()
-	st, err := s.count(ctx, dayQuery(without, now))
-	if err == nil {
-		s.figures.keep(key, &figured{without: slices.Clone(without), at: now, cost: time.Since(began), wanted: now, stats: st})
-	}
-	return st, err
-}
-
-// refigure counts again what visitors look at and what is too old.
-func (s *Site) refigure(ctx context.Context) {
-	for key, f := range s.figures.stale(s.d.Now()) {
+// again counts anew what visitors look at and what is too old.
+func (f *figures[T]) again(ctx context.Context, now time.Time) {
+	for key, one := range f.stale(now) {
+		one.at = now
 		// what cannot be counted now is counted at the next look
-		_, _ = s.countDay(ctx, key, f.without)
+		_, _ = f.count(ctx, key, one)
 	}
 }
 
-// want finds what is kept and notes that somebody looks at it; nil when it is not kept, or too old to be shown.
-func (f *figures) want(key string, now time.Time) *figured {
+func (f *figures[T]) count(ctx context.Context, key string, one figured[T]) (counts T, err error) {
+	one.loss = f.lost()
+	began := time.Now()
+	if one.counts, err = one.read(ctx); err != nil {
+		return counts, err
+	}
+	one.cost = time.Since(began)
+	f.keep(key, one)
+	return one.counts, nil
+}
+
+func (f *figures[T]) lost() uint64 {
+	if f.loss == nil {
+		return 0
+	}
+	return f.loss()
+}
+
+// want finds what is kept and notes that somebody looks at it; false when it is not kept, or may not be shown any more.
+func (f *figures[T]) want(key string, now time.Time) (counts T, ok bool) {
+	lost := f.lost()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	kept := f.by[key]
-	if kept == nil || now.Sub(kept.wanted) > figuresIdle {
-		return nil
+	kept, ok := f.by[key]
+	if !ok || kept.loss != lost || now.Before(kept.at) || now.Sub(kept.wanted) > figuresIdle {
+		return counts, false
 	}
 	kept.wanted = now
-	return kept
+	f.by[key] = kept
+	return kept.counts, true
 }
 
-func (f *figures) keep(key string, kept *figured) {
+func (f *figures[T]) keep(key string, one figured[T]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.by == nil {
-		f.by = make(map[string]*figured)
+		f.by = make(map[string]figured[T])
 	}
-	if old := f.by[key]; old != nil {
-		kept.wanted = old.wanted
-		if kept.at.Sub(old.wanted) > figuresIdle {
-			kept.wanted = kept.at
+	if old, ok := f.by[key]; ok {
+		if old.wanted.After(one.wanted) {
+			one.wanted = old.wanted
 		}
 	} else if len(f.by) >= maxFigures {
 		var last string
-		for k, one := range f.by {
-			if last == "" || one.wanted.Before(f.by[last].wanted) {
+		for k, other := range f.by {
+			if last == "" || other.wanted.Before(f.by[last].wanted) {
 				last = k
 			}
 		}
 		delete(f.by, last)
 	}
-	f.by[key] = kept
+	f.by[key] = one
 }
 
 // stale are those that somebody looks at and that are too old; those that nobody looks at are let go.
-func (f *figures) stale(now time.Time) map[string]*figured {
+func (f *figures[T]) stale(now time.Time) map[string]figured[T] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := make(map[string]*figured)
+	out := make(map[string]figured[T])
 	for key, one := range f.by {
 		switch {
 		case now.Sub(one.wanted) > figuresIdle:
@@ -113,11 +120,4 @@ func (f *figures) stale(now time.Time) map[string]*figured {
 		}
 	}
 	return out
-}
-
-// running says whether Run runs.
-func (s *Site) running() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.runs != nil
 }

@@ -110,6 +110,20 @@ func (s *Site) kindsPage(ctx context.Context, v *visit) (*sheet, error) {
 	return &sheet{Title: "Kinds", About: "Which kinds of job are asked for, who serves them, how fast and for how much.", Data: p}, nil
 }
 
+// kindsLately are the kinds of a window as they were counted a moment ago while the site runs, else as they are now: each
+// kind is counted by itself. The caller must not change them.
+func (s *Site) kindsLately(ctx context.Context, window string) (*Kinds, error) {
+	return lately(ctx, s, &s.demand, window, func(ctx context.Context) (*Kinds, error) {
+		in := &kindsInput{Limit: kindsRead}
+		in.Window.Window = window
+		got, err := s.kinds(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return &got.Body, nil
+	})
+}
+
 // fill sorts the kinds and takes one page of them.
 func (p *kindsPage) fill(items []index.KindHead) {
 	most := int64(1)

@@ -196,10 +196,17 @@ func (s *Site) Run(ctx context.Context) error {
 			return <-done
 		case <-tick.C:
 			t.look(ctx)
-			s.refigure(ctx)
-			s.recountKinds(ctx)
+			s.days.again(ctx, s.d.Now())
+			s.demand.again(ctx, s.d.Now())
 		}
 	}
+}
+
+// running says whether Run runs.
+func (s *Site) running() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs != nil
 }
 
 // teller tells the watch what is not committed: upstreams and statistics.

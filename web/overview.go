@@ -89,6 +89,17 @@ func (s *Site) overview(ctx context.Context, v *visit) (*sheet, error) {
 	return &sheet{About: s.d.Description, Data: o}, nil
 }
 
+// day counts the last 24 hours without some kinds. While the site runs it is what was counted a moment ago.
+func (s *Site) day(ctx context.Context, without []int) (index.Stats, error) {
+	without = slices.Clone(without)
+	return lately(ctx, s, &s.days, fmt.Sprint(without), func(ctx context.Context) (index.Stats, error) {
+		now := s.d.Now()
+		return s.count(ctx, index.StatsQuery{
+			Since: windowStart("24h", now), Until: now.Unix(), Now: now.Unix(), ExcludeKinds: without, NoDistinct: true, Step: -1,
+		})
+	})
+}
+
 func (s *Site) readOverview(r store.Reader, o *overview, recent *index.Recent, now time.Time) (err error) {
 	if o.Strip.Strip, err = recent.Strip(s.d.Index, r, o.Without); err != nil {
 		return err

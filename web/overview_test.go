@@ -294,13 +294,13 @@ func TestOverview_FiguresAreCountedBeforeSomebodyAsks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.site.figures.mu.Lock()
-	if n := len(r.site.figures.by); n > maxFigures {
+	r.site.days.mu.Lock()
+	if n := len(r.site.days.by); n > maxFigures {
 		t.Errorf("%d choices are kept, want at most %d", n, maxFigures)
 	}
-	r.site.figures.mu.Unlock()
+	r.site.days.mu.Unlock()
 	r.clock.Add(60)
-	if stale := r.site.figures.stale(r.now()); len(stale) != 0 {
+	if stale := r.site.days.stale(r.now()); len(stale) != 0 {
 		t.Errorf("%d choices are counted that nobody looks at", len(stale))
 	}
 }

@@ -166,6 +166,7 @@ func New(o Options, d Deps) *Site {
 	if d.Watch == nil {
 		s.d.Watch = index.NewWatch(index.WatchOptions{Now: d.Now})
 	}
+	s.demand.loss = s.loss
 	s.streams.init()
 	mux := http.NewServeMux()
 	s.api(mux)
@@ -188,8 +189,8 @@ type Site struct {
 	busy    chan struct{}
 	fed     bool // the Watch hears of commits
 	shown   renderings
-	figures figures
-	demand  kindFigures
+	days    figures[index.Stats] // by the kinds that they leave out
+	demand  figures[*Kinds]      // by window
 	streams streams
 	seals   seals
 
