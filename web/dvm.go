@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,7 +15,6 @@ import (
 )
 
 const (
-	dvmJobs      = 10 // newest jobs on a provider's page
 	dvmKinds     = 48 // kinds that are named before the others are counted
 	relaysListed = 20
 	wordsShown   = 600 // characters of what a provider says of itself
@@ -25,8 +23,7 @@ const (
 // dvmPage is one provider.
 type dvmPage struct {
 	dvm
-	Window    string
-	Chips     []chip
+	history
 	Detail    *ProviderView
 	Check     *CheckupView
 	Items     []checked
@@ -34,10 +31,7 @@ type dvmPage struct {
 	Cards     []announcement
 	Others    []announcement
 	MoreCards int // announcements that are not shown
-	Series    *series
-	Jobs      []index.Thread
 	UpPath    string
-	Complete  bool // the series is of all that there was
 }
 
 func (s *Site) dvmScreen() *screen {
@@ -48,10 +42,6 @@ func (s *Site) dvmScreen() *screen {
 
 // dvmPage reads one provider.
 func (s *Site) dvmPage(ctx context.Context, v *visit) (*sheet, error) {
-	window, err := windowOf(v.Query)
-	if err != nil {
-		return nil, err
-	}
 	pk, err := parsedKey("key", v.Path("key"))
 	if err == nil && pk.IsZero() {
 		err = huma.Error400BadRequest("key: is no public key (hex, npub or nprofile)")
@@ -59,53 +49,37 @@ func (s *Site) dvmPage(ctx context.Context, v *visit) (*sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := keyPath(pk.String(), true)
-	if v.Path("key") != nip90.Npub(pk) {
-		return nil, elsewhere{withQuery(path, url.Values{"window": {v.Query.Get("window")}})}
+	npub := nip90.Npub(pk)
+	h, err := historyOf(v, keyPath(pk.String(), true), v.Path("key") == npub)
+	if err != nil {
+		return nil, err
 	}
 	in := &providerInput{Key: pk.String()}
 	got, check, err := s.providerChecked(ctx, in)
 	if err != nil {
 		return nil, noProvider(err, pk)
 	}
-	p := &dvmPage{Window: window, Chips: windowChips(path, nil, window), Detail: got, Check: check, UpPath: apiPrefix + "/providers/" + nip90.Npub(pk) + "/up"}
+	stats, err := s.stats(ctx, &statsInput{Window: Window{Window: h.Window}, Provider: got.PubKey})
+	if err != nil {
+		return nil, err
+	}
+	h.draw(&stats.Body.Stats, "Jobs it answered, by when they were asked.", "Jobs it answered", "taken", "results", "errors")
+	if stats.Body.Requests == 0 {
+		h.Series.Rows = nil
+	}
+	if err := s.newest(ctx, &h, jobsInput{Provider: got.PubKey}); err != nil {
+		return nil, err
+	}
+	p := &dvmPage{history: h, Detail: got, Check: check, UpPath: apiPrefix + "/providers/" + npub + "/up"}
 	p.ProviderHead = &got.ProviderHead
 	p.Items, p.Tally = judged(check.Items)
 	p.Cards, p.Others, p.MoreCards = cards(got.Handlers)
-	if err := s.dvmHistory(ctx, p); err != nil {
-		return nil, err
-	}
-	return &sheet{Title: p.title(), About: p.about(), Script: []string{"uplot.min.js", "charts.js"}, Style: []string{"uplot.min.css"}, Data: p}, nil
-}
-
-// dvmHistory reads what a provider did over time, and its newest jobs.
-func (s *Site) dvmHistory(ctx context.Context, p *dvmPage) error {
-	stats, err := s.stats(ctx, &statsInput{Window: Window{Window: p.Window}, Provider: p.PubKey})
-	if err != nil {
-		return err
-	}
-	p.Complete = stats.Body.Complete
-	points := stats.Body.Series
-	if p.Window == "all" {
-		points = begun(points)
-	}
-	p.Series = drawn("history", "Jobs it answered, by when they were asked.", points,
-		[]string{"Jobs it answered", "First result, median"}, []string{"taken", "results", "errors"}, []string{"p50"})
-	if stats.Body.Requests == 0 {
-		p.Series.Rows = nil
-	}
-	jobs, err := s.jobs(ctx, &jobsInput{Paging: Paging{Limit: dvmJobs}, Provider: p.PubKey})
-	if err != nil {
-		return err
-	}
-	p.Jobs = jobs.Body.Items
-	return nil
+	return charted(p.title(), p.about(), p), nil
 }
 
 // noProvider adds to a refusal where else a key may be found.
 func noProvider(err error, pk nip90.PubKey) error {
-	var told huma.StatusError
-	if !errors.As(err, &told) || told.GetStatus() != http.StatusNotFound {
+	if !isStatus(err, http.StatusNotFound) {
 		return err
 	}
 	npub := nip90.Npub(pk)

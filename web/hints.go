@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,6 +20,12 @@ type hinted struct {
 }
 
 func (h *hinted) Unwrap() error { return h.error }
+
+// isStatus says whether a visitor is refused with that status of HTTP.
+func isStatus(err error, status int) bool {
+	var told huma.StatusError
+	return errors.As(err, &told) && told.GetStatus() == status
+}
 
 // oneOf reads a parameter of a page that is empty or one of the values.
 func oneOf(q url.Values, name string, values ...string) (string, error) {
@@ -78,3 +85,6 @@ func windowOf(q url.Values) (string, error) {
 	}
 	return w, err
 }
+
+// windowAlone is of a page's parameters the window that was asked for, if any.
+func windowAlone(q url.Values) url.Values { return url.Values{"window": {q.Get("window")}} }

@@ -3,16 +3,11 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"dvmrelay/index"
-	"dvmrelay/nip90"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -20,7 +15,6 @@ import (
 const (
 	kindsShown = 80  // on one page
 	kindsRead  = 200 // that are sorted together
-	kindJobs   = 10  // newest jobs on a kind's page
 )
 
 // kindsPage is demand against supply.
@@ -77,11 +71,7 @@ func middle(q *index.Quantiles) int64 {
 
 func (s *Site) kindsScreen() *screen {
 	return &screen{path: "/kinds", file: "kinds.html", style: []string{"dvms.css"}, tab: "Kinds", live: []string{"list"}, load: s.kindsPage, api: func(v *visit) string {
-		w := v.Query.Get("window")
-		if w == "" {
-			w = "30d"
-		}
-		return withQuery("/kinds", url.Values{"window": {w}})
+		return withQuery("/kinds", windowAlone(v.Query))
 	}}
 }
 
@@ -171,120 +161,3 @@ func (p *kindsPage) SortedBy(by string) string {
 
 // Is says whether the list is in that order.
 func (p *kindsPage) Is(by string) bool { return p.Sort == by }
-
-// kindPage is one kind.
-type kindPage struct {
-	*index.KindDetail
-	Window  string
-	Chips   []chip
-	Status  string // how firmly it is described, in words
-	Answer  int    // the kind of its results; 0 = none
-	Servers []server
-	Series  *series
-	Jobs    []index.Thread
-	Heard   Heard
-}
-
-// server is who serves a kind.
-type server struct{ index.KindProvider }
-
-// Hue and Initial are those of a provider.
-func (p server) Hue() int { return hue(p.PubKey) }
-
-// Initial is a letter that stands for the provider.
-func (p server) Initial() string {
-	return dvm{&index.ProviderHead{PubKey: p.PubKey, Npub: p.Npub, Name: p.Name}}.Initial()
-}
-
-// kindWords say how firmly a kind is described.
-var kindWords = map[nip90.KindStatus]string{
-	nip90.KindRegistered: "Registered: it stands in the list of data vending machine kinds that NIP-90 points to.",
-	nip90.KindProposed:   "Proposed: an open proposal describes it, and it may change.",
-	nip90.KindWild:       "In use, and proposed nowhere: ask those who serve it how they want it.",
-	nip90.KindObserved:   "Seen in traffic, and described nowhere.",
-	nip90.KindHistoric:   "Of the past: another kind took its place.",
-	nip90.KindUnknown:    "It stands in no list that this relay knows: ask those who use it what it means.",
-}
-
-func (s *Site) kindScreen() *screen {
-	return &screen{path: "/kinds/{kind}", file: "kind.html", style: []string{"dvms.css"}, tab: "Kinds", live: []string{"figures", "jobs"}, load: s.kindPage, api: func(v *visit) string {
-		w := v.Query.Get("window")
-		if w == "" {
-			w = "30d"
-		}
-		return "/kinds/" + url.PathEscape(v.Path("kind")) + "?" + url.Values{"window": {w}}.Encode()
-	}}
-}
-
-// kindPage reads one kind.
-func (s *Site) kindPage(ctx context.Context, v *visit) (*sheet, error) {
-	window, err := windowOf(v.Query)
-	if err != nil {
-		return nil, err
-	}
-	kind, err := numberOf(url.Values{"kind": {v.Path("kind")}}, "kind", 65535)
-	if err != nil {
-		return nil, err
-	}
-	if text := itoa(kind); v.Path("kind") != text {
-		return nil, elsewhere{withQuery(kindPath(kind), url.Values{"window": {v.Query.Get("window")}})}
-	}
-	if request := nip90.RequestKind(kind); request != 0 {
-		return nil, elsewhere{kindPath(request)} // of the jobs that such results answer
-	}
-	in := &kindInput{Kind: kind}
-	in.Window.Window = window
-	got, err := s.kind(ctx, in)
-	if err != nil {
-		return nil, noKind(err, kind, window)
-	}
-	jobs, err := s.jobs(ctx, &jobsInput{Paging: Paging{Limit: kindJobs}, Kind: kind})
-	if err != nil {
-		return nil, err
-	}
-	d := &got.Body
-	p := &kindPage{KindDetail: d, Window: window, Chips: windowChips(kindPath(kind), nil, window), Jobs: jobs.Body.Items, Answer: nip90.ResultKind(kind)}
-	p.Status, p.Heard = kindWords[nip90.KindStatus(d.KindHead.Status)], s.measured()
-	for _, one := range d.ServedBy {
-		p.Servers = append(p.Servers, server{one})
-	}
-	points := d.Stats.Series
-	if window == "all" {
-		points = begun(points)
-	}
-	p.Series = drawn("history", "Jobs by when they were asked.", points,
-		[]string{"Jobs asked and answered", "First result, median"}, []string{"requests", "answered", "errors"}, []string{"p50"})
-	title := strings.TrimSpace("Kind " + itoa(kind) + " " + d.Name)
-	return &sheet{Title: title, About: p.about(), Script: []string{"uplot.min.js", "charts.js"}, Style: []string{"uplot.min.css"}, Data: p}, nil
-}
-
-func (p *kindPage) about() string {
-	text := fmt.Sprintf("%d jobs asked by %d customers, %d answered; %d announcements, %d of them online.", p.Requests, p.Customers, p.Answered, p.Handlers, p.Online)
-	if p.Unserved {
-		text = fmt.Sprintf("Nobody serves this: %d asked.", p.Requests)
-	}
-	return text
-}
-
-// noKind says of a kind that was never heard of what it may be, and where to go from here.
-func noKind(err error, kind int, window string) error {
-	var told huma.StatusError
-	if !errors.As(err, &told) || told.GetStatus() != http.StatusNotFound {
-		return err
-	}
-	name := itoa(kind)
-	if n := nip90.KindName(kind); n != "" {
-		name += " (" + n + ")"
-	}
-	h := &hinted{hints: []hint{{"/kinds", "See the kinds that are asked for and served"}}}
-	text := "Kind " + name + " was neither asked for nor announced here"
-	switch {
-	case !nip90.IsRequest(kind):
-		text = "Kind " + name + " is no kind of job: those are 5000 to 5999"
-	case window != "all":
-		text += " in this window"
-		h.hints = append([]hint{{withQuery(kindPath(kind), url.Values{"window": {"all"}}), "Look at all that was ever heard"}}, h.hints...)
-	}
-	h.error = huma.Error404NotFound(text + ".")
-	return h
-}
