@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 )
 
@@ -101,7 +102,7 @@ func (p *params) window(now time.Time) (name string, since, until int64) {
 		name = "24h"
 	}
 	if name != "" {
-		since = windowStart(name, now)
+		since = index.WindowStart(name, now)
 	}
 	if until == 0 {
 		until = now.Unix()
@@ -110,12 +111,4 @@ func (p *params) window(now time.Time) (name string, since, until int64) {
 		p.err = fmt.Errorf("%w: since must not be later than until", ErrUsage)
 	}
 	return name, since, until
-}
-
-func windowStart(window string, now time.Time) int64 {
-	span := map[string]time.Duration{"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}[window]
-	if span == 0 {
-		return 0
-	}
-	return now.Add(-span).Unix()
 }

@@ -50,13 +50,19 @@ func (a *answer) read(evt *nostr.Event, tag nostr.Tag, n *notes) {
 	}
 }
 
-func (a *answer) readAll(evt *nostr.Event, n *notes) {
+// readAll takes all tags, and the request that one of them may quote.
+func (a *answer) readAll(evt *nostr.Event, n *notes) (q quote) {
 	for _, tag := range evt.Tags {
 		if !n.named(tag) {
 			continue
 		}
 		a.read(evt, tag, n)
 	}
+	if a.quoted {
+		q = readQuote(a.request)
+		a.links.addQuote(evt, q, n)
+	}
+	return q
 }
 
 func (a *answer) addKey(tag nostr.Tag, n *notes) {
@@ -115,13 +121,8 @@ func parseResult(evt *nostr.Event) *Result {
 	m := &Result{Kind: evt.Kind, Content: evt.Content}
 	var n notes
 	var a answer
-	a.readAll(evt, &n)
-	var q quote
-	if a.quoted {
-		q = readQuote(a.request)
-		a.links.addQuote(evt, q, &n)
-		m.QuotedKind = q.kind
-	}
+	q := a.readAll(evt, &n)
+	m.QuotedKind = q.kind
 	m.Links = a.links.sorted()
 	switch {
 	case m.Links == nil:
@@ -156,12 +157,7 @@ func parseFeedback(evt *nostr.Event) *Feedback {
 	m := &Feedback{Content: evt.Content}
 	var n notes
 	var a answer
-	a.readAll(evt, &n)
-	var q quote
-	if a.quoted {
-		q = readQuote(a.request)
-		a.links.addQuote(evt, q, &n)
-	}
+	q := a.readAll(evt, &n)
 	m.Links = a.links.sorted()
 	if m.Links == nil {
 		n.add(oddUnlinked)

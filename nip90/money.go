@@ -246,18 +246,23 @@ func (out *Ask) readExtra(s string, n *notes) moneyUnit {
 
 func (out *Ask) setInvoice(bolt11 string, prefixed bool, n *notes) {
 	out.Bolt11, out.Method = bolt11, "bolt11"
+	out.Invoice = noteInvoice(bolt11, prefixed, n)
+}
+
+// noteInvoice decodes what cutInvoice found and notes what is odd about it; nil when it is no invoice.
+func noteInvoice(bolt11 string, prefixed bool, n *notes) *Invoice {
 	if prefixed {
 		n.add(oddInvoicePrefix)
 	}
 	inv, err := DecodeInvoice(bolt11)
 	if err != nil {
 		n.add(oddInvoiceBad)
-		return
+		return nil
 	}
 	if inv.PaymentHash == [32]byte{} {
 		n.add(oddInvoiceNoHash)
 	}
-	out.Invoice = inv
+	return inv
 }
 
 // reconcile decides what is asked when the tag's number and the invoice may disagree. By exactly a thousand, somebody

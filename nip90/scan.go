@@ -9,68 +9,55 @@ import (
 // without copying. It says whether s was one object from end to end. It is laxer than a JSON parser inside of values
 // that nobody asks for; who needs certainty checks the raw value.
 func eachMember(s string, visit func(key, raw string)) bool {
-	i := skipSpace(s, 0)
-	if i >= len(s) || s[i] != '{' {
-		return false
-	}
-	i = skipSpace(s, i+1)
-	if i < len(s) && s[i] == '}' {
-		return skipSpace(s, i+1) == len(s)
-	}
-	for i < len(s) {
-		end := stringEnd(s, i)
-		if end < 0 {
-			return false
+	return eachIn(s, '{', '}', func(i int) (end int, more bool) {
+		keyEnd := stringEnd(s, i)
+		if keyEnd < 0 {
+			return -1, false
 		}
-		key := s[i+1 : end-1]
-		i = skipSpace(s, end)
-		if i >= len(s) || s[i] != ':' {
-			return false
+		from := skipSpace(s, keyEnd)
+		if from >= len(s) || s[from] != ':' {
+			return -1, false
 		}
-		i = skipSpace(s, i+1)
-		end = valueEnd(s, i)
-		if end < 0 {
-			return false
+		from = skipSpace(s, from+1)
+		if end = valueEnd(s, from); end < 0 {
+			return -1, false
 		}
-		visit(key, s[i:end])
-		i = skipSpace(s, end)
-		if i >= len(s) {
-			return false
-		}
-		if s[i] == '}' {
-			return skipSpace(s, i+1) == len(s)
-		}
-		if s[i] != ',' {
-			return false
-		}
-		i = skipSpace(s, i+1)
-	}
-	return false
+		visit(s[i+1:keyEnd-1], s[from:end])
+		return end, true
+	})
 }
 
 // eachElement is eachMember for an array. Visit returns false to stop early.
 func eachElement(s string, visit func(raw string) bool) bool {
+	return eachIn(s, '[', ']', func(i int) (end int, more bool) {
+		if end = valueEnd(s, i); end < 0 {
+			return -1, false
+		}
+		return end, visit(s[i:end])
+	})
+}
+
+// eachIn walks what stands between two brackets with commas between. Item reads what begins at i and returns the index
+// after it, -1 when it cannot be read; more is false to stop early.
+func eachIn(s string, open, shut byte, item func(i int) (end int, more bool)) bool {
 	i := skipSpace(s, 0)
-	if i >= len(s) || s[i] != '[' {
+	if i >= len(s) || s[i] != open {
 		return false
 	}
 	i = skipSpace(s, i+1)
-	if i < len(s) && s[i] == ']' {
+	if i < len(s) && s[i] == shut {
 		return skipSpace(s, i+1) == len(s)
 	}
 	for i < len(s) {
-		end := valueEnd(s, i)
-		if end < 0 {
-			return false
-		}
-		if !visit(s[i:end]) {
-			return true
+		end, more := item(i)
+		if end < 0 || !more {
+			return end >= 0
 		}
 		i = skipSpace(s, end)
 		if i >= len(s) {
 			return false
 		}
-		if s[i] == ']' {
+		if s[i] == shut {
 			return skipSpace(s, i+1) == len(s)
 		}
 		if s[i] != ',' {

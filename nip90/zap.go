@@ -60,19 +60,10 @@ func (m *Zap) readInvoice(s string, n *notes) {
 		n.add(oddZapNoInvoice)
 		return
 	}
-	if prefixed {
-		n.add(oddInvoicePrefix)
-	}
 	m.Bolt11 = bolt11
-	inv, err := DecodeInvoice(bolt11)
-	if err != nil {
-		n.add(oddInvoiceBad)
-		return
+	if m.Invoice = noteInvoice(bolt11, prefixed, n); m.Invoice != nil {
+		m.Msat = m.Invoice.Msat
 	}
-	if inv.PaymentHash == [32]byte{} {
-		n.add(oddInvoiceNoHash)
-	}
-	m.Invoice, m.Msat = inv, inv.Msat
 }
 
 // readDescription reads the quoted zap request for sender and amount, and compares its hash with the invoice's.

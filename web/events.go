@@ -50,19 +50,15 @@ func (s *Site) event(ctx context.Context, in *eventInput) (*body[Event], error) 
 	}
 	var e Event
 	var p *nip90.Parsed
-	var ok bool
-	err = s.view(ctx, func(r store.Reader) error {
+	err = s.one(ctx, func(r store.Reader) (ok bool, err error) {
 		if e.Event, p, ok, err = s.d.Index.Event(r, id); err != nil || !ok || p != nil {
-			return err
+			return ok, err
 		}
 		e.Withheld, err = s.d.Index.Sealed(r, id)
-		return err
-	})
-	switch {
-	case err != nil:
-		return nil, s.failed(err)
-	case !ok:
-		return nil, s.unseen("no event with this id was seen here")
+		return ok, err
+	}, func() error { return s.unseen("no event with this id was seen here") })
+	if err != nil {
+		return nil, err
 	}
 	e.Findings = []nip90.Finding{}
 	if p == nil {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net/http"
 	"reflect"
 
 	"dvmrelay/index"
@@ -45,17 +44,10 @@ func (s *Site) handlerOf(ctx context.Context, in *handlerInput) (*body[index.Han
 	if err != nil || ref.Address == nil {
 		return nil, huma.Error400BadRequest("address: names no announcement (naddr or kind:pubkey:d)")
 	}
-	var h index.Handler
-	var ok bool
-	err = s.view(ctx, func(r store.Reader) error {
-		h, ok, err = s.d.Index.Handler(r, *ref.Address)
-		return err
-	})
-	switch {
-	case err != nil:
-		return nil, s.failed(err)
-	case !ok:
-		return nil, huma.NewError(http.StatusNotFound, "no announcement with this address is held here")
-	}
-	return &body[index.Handler]{h}, nil
+	var out body[index.Handler]
+	err = s.one(ctx, func(r store.Reader) (ok bool, err error) {
+		out.Body, ok, err = s.d.Index.Handler(r, *ref.Address)
+		return ok, err
+	}, func() error { return huma.Error404NotFound("no announcement with this address is held here") })
+	return &out, err
 }

@@ -100,18 +100,9 @@ func (s *Site) inThread(ctx context.Context, id string, fn func(store.Reader, ni
 	if err != nil {
 		return err
 	}
-	var ok bool
-	err = s.view(ctx, func(r store.Reader) error {
-		ok, err = fn(r, event)
-		return err
-	})
-	switch {
-	case err != nil:
-		return s.failed(err)
-	case !ok:
+	return s.one(ctx, func(r store.Reader) (bool, error) { return fn(r, event) }, func() error {
 		return s.unseen("no job with this event was seen here")
-	}
-	return nil
+	})
 }
 
 func (s *Site) job(ctx context.Context, in *jobInput) (*body[index.Thread], error) {

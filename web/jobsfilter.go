@@ -211,7 +211,7 @@ func (f *jobFilter) at(change ...string) string {
 // bounds are the times that jobs were asked between, in unix seconds; 0 = no bound.
 func (f *jobFilter) bounds(now time.Time) (since, until int64) {
 	if f.window != "" {
-		return windowStart(f.window, now), 0
+		return index.WindowStart(f.window, now), 0
 	}
 	return f.since.at, f.until.at
 }
@@ -246,7 +246,7 @@ func apiQuery(query url.Values, now time.Time) url.Values {
 			out.Set(name, strconv.FormatInt(t.at, 10))
 		}
 	}
-	if since := windowStart(out.Get("window"), now); since != 0 && out.Get("since") == "" && out.Get("until") == "" {
+	if since := index.WindowStart(out.Get("window"), now); since != 0 && out.Get("since") == "" && out.Get("until") == "" {
 		out.Set("since", strconv.FormatInt(since, 10))
 	}
 	out.Del("window")

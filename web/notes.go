@@ -255,7 +255,7 @@ func (t *teller) count(ctx context.Context) {
 	if t.stats != nil && (since < countEvery || t.s.fed && moves == t.moves && since < countAgain) {
 		return
 	}
-	st, err := t.s.count(ctx, index.StatsQuery{Since: windowStart("24h", now), Until: now.Unix(), Now: now.Unix()})
+	st, err := t.s.count(ctx, index.StatsQuery{Since: index.WindowStart("24h", now), Until: now.Unix(), Now: now.Unix()})
 	if err != nil {
 		return // busy: next time
 	}

@@ -95,7 +95,7 @@ func (s *Site) day(ctx context.Context, without []int) (index.Stats, error) {
 	return lately(ctx, s, &s.days, fmt.Sprint(without), func(ctx context.Context) (index.Stats, error) {
 		now := s.d.Now()
 		return s.count(ctx, index.StatsQuery{
-			Since: windowStart("24h", now), Until: now.Unix(), Now: now.Unix(), ExcludeKinds: without, NoDistinct: true, Step: -1,
+			Since: index.WindowStart("24h", now), Until: now.Unix(), Now: now.Unix(), ExcludeKinds: without, NoDistinct: true, Step: -1,
 		})
 	})
 }
@@ -139,7 +139,7 @@ func (s *Site) verdict(ups []Upstream, heard time.Time, now time.Time) verdict {
 	if began == 0 {
 		return v
 	}
-	day := windowStart("24h", now)
+	day := index.WindowStart("24h", now)
 	v.HeardSince, v.Whole = max(began, day), began <= day
 	if share, ok := heardShare(s.d.Index.Heard(v.HeardSince, now.Unix()).Coverage); ok {
 		v.HeardShare = &share

@@ -62,6 +62,22 @@ func (s *Site) failed(err error) error {
 	return huma.Error500InternalServerError("the relay could not read its store")
 }
 
+// one reads something that may not be here; missing says so then.
+func (s *Site) one(ctx context.Context, read func(store.Reader) (bool, error), missing func() error) error {
+	var ok bool
+	err := s.view(ctx, func(r store.Reader) (err error) {
+		ok, err = read(r)
+		return err
+	})
+	switch {
+	case err != nil:
+		return s.failed(err)
+	case !ok:
+		return missing()
+	}
+	return nil
+}
+
 // view reads the store when there is room for one more reader.
 func (s *Site) view(ctx context.Context, fn func(store.Reader) error) error {
 	timer := time.NewTimer(maxWait)

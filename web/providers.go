@@ -114,18 +114,9 @@ func (s *Site) ofProvider(ctx context.Context, key string, fn func(store.Reader,
 	if pk.IsZero() {
 		return huma.Error400BadRequest("key: is no public key (hex, npub or nprofile)")
 	}
-	var ok bool
-	err = s.view(ctx, func(r store.Reader) error {
-		ok, err = fn(r, pk)
-		return err
-	})
-	switch {
-	case err != nil:
-		return s.failed(err)
-	case !ok:
+	return s.one(ctx, func(r store.Reader) (bool, error) { return fn(r, pk) }, func() error {
 		return huma.Error404NotFound("this key never announced a handler nor answered a job here")
-	}
-	return nil
+	})
 }
 
 // ProviderView is one provider, and how much of the window it is measured over was listened to.
@@ -250,17 +241,10 @@ func (s *Site) kind(ctx context.Context, in *kindInput) (*body[index.KindDetail]
 	if err != nil {
 		return nil, err
 	}
-	var d index.KindDetail
-	var ok bool
-	err = s.view(ctx, func(r store.Reader) error {
-		d, ok, err = s.d.Index.KindDetail(r, in.Kind, q)
-		return err
-	})
-	switch {
-	case err != nil:
-		return nil, s.failed(err)
-	case !ok:
-		return nil, huma.Error404NotFound("this kind was neither asked for nor announced here")
-	}
-	return &body[index.KindDetail]{d}, nil
+	var out body[index.KindDetail]
+	err = s.one(ctx, func(r store.Reader) (ok bool, err error) {
+		out.Body, ok, err = s.d.Index.KindDetail(r, in.Kind, q)
+		return ok, err
+	}, func() error { return huma.Error404NotFound("this kind was neither asked for nor announced here") })
+	return &out, err
 }

@@ -37,20 +37,12 @@ func (w *Window) bounds(now time.Time) (since, until int64, name string, err err
 		if name == "" {
 			name = "24h"
 		}
-		since = windowStart(name, now)
+		since = index.WindowStart(name, now)
 	}
 	if since > until {
 		return 0, 0, "", huma.Error400BadRequest("since: must not be later than until")
 	}
 	return since, until, name, nil
-}
-
-func windowStart(window string, now time.Time) int64 {
-	span := map[string]time.Duration{"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour}[window]
-	if span == 0 {
-		return 0
-	}
-	return now.Add(-span).Unix()
 }
 
 type statsInput struct {

@@ -23,16 +23,21 @@ func ParseCommand(frame []byte, lim Limits) (Command, *Malformed) {
 	return nil, m
 }
 
-// command reads a whole frame.
-func (p *parser) command() (Command, bool) {
+// label reads how every frame begins.
+func (p *parser) label() (string, bool) {
 	if p.peek() != '[' {
-		return nil, p.wrongType("a frame", "an array")
+		return "", p.wrongType("a frame", "an array")
 	}
 	p.i++
 	if p.peek() != '"' {
-		return nil, p.wrongType("the first element of a frame", "a string")
+		return "", p.wrongType("the first element of a frame", "a string")
 	}
-	label, ok := p.text()
+	return p.text()
+}
+
+// command reads a whole frame.
+func (p *parser) command() (Command, bool) {
+	label, ok := p.label()
 	if !ok {
 		return nil, false
 	}

@@ -88,14 +88,7 @@ func ParseMessage(frame []byte, lim Limits) Message {
 
 // message reads the elements that the label needs. It tells bad what it has read.
 func (p *parser) message(bad *Unreadable) (Message, bool) {
-	if p.peek() != '[' {
-		return nil, p.wrongType("a frame", "an array")
-	}
-	p.i++
-	if p.peek() != '"' {
-		return nil, p.wrongType("the first element of a frame", "a string")
-	}
-	label, ok := p.text()
+	label, ok := p.label()
 	if !ok {
 		return nil, false
 	}

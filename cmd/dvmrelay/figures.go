@@ -16,6 +16,16 @@ func totalFigure[T int64 | uint64](name, help string, v T) web.Figure {
 	return web.Figure{Name: "dvmrelay_" + name + "_total", Help: help, Total: true, Value: float64(v)}
 }
 
+// totalsBy is a total for each value of a label.
+func totalsBy[T int64 | uint64](label, name, help string, counts map[string]T) (list []web.Figure) {
+	for value, n := range counts {
+		f := totalFigure(name, help, n)
+		f.Labels = []web.Label{{Name: label, Value: value}}
+		list = append(list, f)
+	}
+	return list
+}
+
 // figures gives the relay's gauges the names that Prometheus knows them by.
 func figures(r *relay.Relay) web.GaugesFunc {
 	return func() []web.Figure {
@@ -51,27 +61,10 @@ func figures(r *relay.Relay) web.GaugesFunc {
 			total("relay_accepted_events", "Events accepted.", g.Accepted),
 			total("relay_duplicate_events", "Events that were here already.", g.Duplicates),
 		}
-		for why, n := range g.Dropped {
-			f := total("relay_dropped_sockets", "Websockets ended by the relay, by reason.", n)
-			f.Labels = []web.Label{{Name: "reason", Value: why}}
-			out = append(out, f)
-		}
-		for prefix, n := range g.NegRefused {
-			f := total("relay_negotiations_refused", "NEG-ERR messages sent, by prefix.", n)
-			f.Labels = []web.Label{{Name: "prefix", Value: prefix}}
-			out = append(out, f)
-		}
-		for prefix, n := range g.Refused {
-			f := total("relay_refused_events", "Events refused, by NIP-01 prefix.", n)
-			f.Labels = []web.Label{{Name: "prefix", Value: prefix}}
-			out = append(out, f)
-		}
-		for rule, n := range g.RefusedByRule {
-			f := total("policies_refusals", "Refusals by rule.", int64(n))
-			f.Labels = []web.Label{{Name: "rule", Value: rule}}
-			out = append(out, f)
-		}
-		return out
+		out = append(out, totalsBy("reason", "relay_dropped_sockets", "Websockets ended by the relay, by reason.", g.Dropped)...)
+		out = append(out, totalsBy("prefix", "relay_negotiations_refused", "NEG-ERR messages sent, by prefix.", g.NegRefused)...)
+		out = append(out, totalsBy("prefix", "relay_refused_events", "Events refused, by NIP-01 prefix.", g.Refused)...)
+		return append(out, totalsBy("rule", "policies_refusals", "Refusals by rule.", g.RefusedByRule)...)
 	}
 }
 

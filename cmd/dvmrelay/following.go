@@ -38,20 +38,8 @@ func followFigures(m *mirror.Mirror) web.GaugesFunc {
 			total("mirror_followed_duplicate_events", "Events from followed relays that were here already.", f.Duplicates),
 			total("mirror_followed_ignored_events", "Events from followed relays that were stale, deleted or expired.", f.Ignored),
 		}
-		for _, by := range []struct {
-			name, help string
-			counts     map[string]uint64
-		}{
-			{"mirror_followed_refused_addresses", "Addresses named by jobs that were not dialled, by reason.", f.Refused},
-			{"mirror_followed_lost_connections", "Connections to followed relays that ended early, by reason.", f.Lost},
-			{"mirror_followed_rejected_events", "Events from followed relays that were refused, by reason.", f.Rejected},
-		} {
-			for reason, n := range by.counts {
-				fig := total(by.name, by.help, n)
-				fig.Labels = []web.Label{{Name: "reason", Value: reason}}
-				out = append(out, fig)
-			}
-		}
-		return out
+		out = append(out, totalsBy("reason", "mirror_followed_refused_addresses", "Addresses named by jobs that were not dialled, by reason.", f.Refused)...)
+		out = append(out, totalsBy("reason", "mirror_followed_lost_connections", "Connections to followed relays that ended early, by reason.", f.Lost)...)
+		return append(out, totalsBy("reason", "mirror_followed_rejected_events", "Events from followed relays that were refused, by reason.", f.Rejected)...)
 	}
 }

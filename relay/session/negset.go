@@ -86,13 +86,18 @@ func (s *Session) answerNeg(n *negotiation, msg []byte) {
 
 // failNeg ends a reconciliation with words, unless it has ended.
 func (s *Session) failNeg(n *negotiation, reason string) {
-	s.mu.Lock()
-	ended := n.ended
-	s.forgetNeg(n)
-	s.mu.Unlock()
-	if !ended {
+	if s.endNeg(n) {
 		s.negErr(n.id, reason)
 	}
+}
+
+// endNeg ends a reconciliation and says whether it had not ended yet.
+func (s *Session) endNeg(n *negotiation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended := n.ended
+	s.forgetNeg(n)
+	return !ended
 }
 
 // gatherFor gives a reconciliation its set, or ends it.
@@ -122,11 +127,7 @@ func (s *Session) gatherFor(n *negotiation) error {
 func (s *Session) failGather(ctx context.Context, n *negotiation, err error) {
 	switch {
 	case errors.Is(err, errNegBig):
-		s.mu.Lock()
-		ended := n.ended
-		s.forgetNeg(n)
-		s.mu.Unlock()
-		if !ended {
+		if s.endNeg(n) {
 			s.negTooBig(n.id)
 		}
 	case errors.Is(err, store.ErrBudget):
