@@ -17,8 +17,15 @@ func (s *Site) health(mux *http.ServeMux) {
 		plain(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"version": s.d.Version, "go": runtime.Version()})
+		writeJSON(w, http.StatusOK, version{Version: s.d.Version, Go: runtime.Version(), Demo: s.d.Demo})
 	})
+}
+
+// version says what runs.
+type version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	Demo    bool   `json:"demo,omitempty"` // what is shown was made up
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

@@ -51,6 +51,7 @@ type OpsDeps struct {
 	Gauges      []Gauges               // of relay, policies and whoever else counts
 	Parts       func() map[string]Part // further parts of /healthz
 	Version     string
+	Demo        bool // what the relay shows is a made-up market
 }
 
 // Ops makes the handler of the ops port: /metrics, /debug/pprof/ and /healthz. It is not for strangers.
@@ -71,13 +72,14 @@ func Ops(d OpsDeps) http.Handler {
 type health struct {
 	State   string          `json:"state"` // ok or degraded
 	Version string          `json:"version"`
+	Demo    bool            `json:"demo,omitempty"`
 	Parts   map[string]Part `json:"parts"`
 }
 
 // healthz tells the state of every part: 200 while the store takes events, 503 when it does not. Lost upstreams degrade
 // the state but not the status.
 func (d OpsDeps) healthz(w http.ResponseWriter, _ *http.Request) {
-	h := health{State: "ok", Version: d.Version, Parts: map[string]Part{}}
+	h := health{State: "ok", Version: d.Version, Demo: d.Demo, Parts: map[string]Part{}}
 	status := http.StatusOK
 	if d.Parts != nil {
 		for name, p := range d.Parts() {

@@ -87,14 +87,28 @@ func TestHealth(t *testing.T) {
 	r := newRig(t, DefaultOptions(), func(d *Deps) { d.Ready = func() error { return ready } })
 	r.get("/livez", http.StatusOK, nil)
 	r.get("/readyz", http.StatusOK, nil)
-	var v map[string]string
+	var v map[string]any
 	r.get("/version", http.StatusOK, &v)
-	if v["version"] != "test" {
-		t.Errorf("version = %v, want test", v)
+	if v["version"] != "test" || len(v) != 2 {
+		t.Errorf("version = %v, want test and nothing of a demo", v)
 	}
 	ready = errors.New("not yet")
 	r.get("/readyz", http.StatusServiceUnavailable, nil)
 	r.get("/livez", http.StatusOK, nil)
+}
+
+func TestHealth_SaysThatItIsADemo(t *testing.T) {
+	r := newRig(t, DefaultOptions(), func(d *Deps) { d.Demo = true })
+	var v struct{ Demo bool }
+	if r.get("/version", http.StatusOK, &v); !v.Demo {
+		t.Error("/version does not say that this is a demo")
+	}
+	for demo, want := range map[bool]bool{true: true, false: false} {
+		_, text := opsGet(t, Ops(OpsDeps{Demo: demo}), "/healthz")
+		if got := strings.Contains(text, `"demo":true`); got != want || strings.Contains(text, `"demo":false`) {
+			t.Errorf("/healthz of a demo = %t: %s", demo, text)
+		}
+	}
 }
 
 func TestSite_PanicAndTroubleAreAnswers(t *testing.T) {

@@ -145,6 +145,7 @@ func (s *server) ops() http.Handler {
 	return web.Ops(web.OpsDeps{
 		Store: s.store.Stats, StoreHealth: s.store.Health, Sync: s.cfg.Store.Sync,
 		Upstreams: s.upstreams, Gauges: []web.Gauges{figures(s.relay), sighted(s.seen), followFigures(s.mirror), s.site}, Version: release,
+		Demo: s.stage != nil,
 	})
 }
 
