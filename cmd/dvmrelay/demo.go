@@ -32,6 +32,16 @@ func forDemo(cfg *config.Config) {
 	cfg.Relay.Description = "A demo: every key, job and payment here is made up, and nothing is mirrored. " + cfg.Relay.Description
 }
 
+// tellIgnored says which changes of the configuration a demo does not take.
+func (s *server) tellIgnored(next config.Config) {
+	for _, c := range config.Diff(s.asked, next) {
+		if c.Key == "mirror.upstreams" || c.Key == "mirror.follow" {
+			s.log.Warn("setting is ignored by --demo", "key", c.Key)
+		}
+	}
+	s.asked = next
+}
+
 // staged makes a hub show the upstreams of a demo in place of the mirror's.
 func staged(h *hub) { h.stage = demo.NewStage(nil) }
 

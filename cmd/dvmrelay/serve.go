@@ -38,6 +38,7 @@ func (c *serveCmd) Run(k *call) error {
 		return err
 	}
 	var how []func(*hub)
+	asked := cfg
 	if show {
 		forDemo(&cfg)
 		how = append(how, staged)
@@ -54,7 +55,7 @@ func (c *serveCmd) Run(k *call) error {
 	if err := h.suits(); err != nil {
 		return errors.Join(err, h.close())
 	}
-	s := &server{hub: h, call: k, flags: c.flags(), level: &level}
+	s := &server{hub: h, call: k, flags: c.flags(), level: &level, asked: asked}
 	err = s.run(k.ctx)
 	return errors.Join(err, h.close())
 }
@@ -72,6 +73,7 @@ type server struct {
 	call  *call
 	flags []config.Flag
 	level *slog.LevelVar
+	asked config.Config // as it was last read, before a demo changed it
 }
 
 // run opens every door before it starts anything, so that an address in use is told at once.
@@ -199,6 +201,7 @@ func (s *server) reload() {
 	}
 	next.Relay.KeyFile = s.cfg.Relay.KeyFile
 	if s.stage != nil {
+		s.tellIgnored(next)
 		forDemo(&next)
 	}
 	for _, c := range config.Diff(s.cfg, next) {
