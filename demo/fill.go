@@ -34,7 +34,11 @@ func (m *Market) fill(ctx context.Context, k *mark, now time.Time) ([]line, erro
 		}
 		stories = cast
 	}
-	done, coming, err := m.w.past(since, lived, ms, m.o.Rhythm)
+	slots := m.w.slots(since, lived, ms, m.o.Rhythm)
+	if k.Filled {
+		slots = append(m.w.unfinished(k.Moment*1000-brisk, since, m.o.Rhythm), slots...)
+	}
+	done, coming, err := m.w.told(slots, ms, m.o.Rhythm)
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +47,8 @@ func (m *Market) fill(ctx context.Context, k *mark, now time.Time) ([]line, erro
 		if err != nil {
 			return nil, err
 		}
-		done = append(done, scenes...)
+		done, coming = split(slices.Concat(done, coming, scenes), ms)
 	}
-	inOrder(done)
 	fresh, _ := slices.BinarySearchFunc(done, ms-2*brisk, earlier)
 	stories = append(append(stories, steps(done[fresh:])...), steps(done[:fresh])...) // what is looked at first comes first
 	if !k.Filled {

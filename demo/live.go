@@ -33,7 +33,7 @@ type stream struct {
 // head is what is due next, once all that may begin before it is written.
 func (s *stream) head() (*line, error) {
 	for len(s.waiting) == 0 || s.waiting[0].due >= s.next*s.r.Every.Milliseconds() {
-		lines, err := s.w.write(slot{s.next, true}, s.r)
+		lines, err := s.w.write(slot{n: s.next, lively: true}, s.r)
 		if err != nil {
 			return nil, err
 		}

@@ -48,6 +48,9 @@ const (
 	dense  = 21_600
 )
 
+// lasting is how long a story may go on, in milliseconds of life; those that are not long are over within the lively time.
+const lasting = 30 * 60_000
+
 const (
 	sceneEach = 5   // slots between two scenes in lively times
 	beatEach  = 60  // slots between two heartbeats of a provider
@@ -60,6 +63,13 @@ const (
 type slot struct {
 	n      int64
 	lively bool
+	alone  bool // of what happens in lively times its scene alone is told
+}
+
+// scene is what is set in the slot in lively times; false when nothing is.
+func (c slot) scene() (scene, bool) {
+	all := scenes()
+	return all[int(c.n/sceneEach)%len(all)], c.n%sceneEach == 0
 }
 
 // span is how long so many slots last, in milliseconds.
@@ -79,11 +89,12 @@ func (w *world) write(c slot, r Rhythm) ([]line, error) {
 		return s
 	}
 	var told []*writer
-	all := scenes()
-	switch {
+	switch set, is := c.scene(); {
+	case c.alone:
+		told = append(told, story(3, set.play))
 	case !c.lively:
 		if d.chance(1.0 / thinScene) {
-			told = append(told, story(1, all[d.IntN(len(all))].play))
+			told = append(told, story(1, pick(d, scenes()).play))
 		} else {
 			told = append(told, story(1, (*writer).ordinary))
 		}
@@ -96,8 +107,8 @@ func (w *world) write(c slot, r Rhythm) ([]line, error) {
 		if d.chance(0.15 + 0.15*swell) {
 			told = append(told, story(2, (*writer).ordinary))
 		}
-		if c.n%sceneEach == 0 {
-			told = append(told, story(3, all[int(c.n/sceneEach)%len(all)].play))
+		if is {
+			told = append(told, story(3, set.play))
 		}
 		told = append(told, w.beats(c, r))
 	}
@@ -129,7 +140,7 @@ func (w *world) slots(since, lived, now int64, r Rhythm) []slot {
 	last := r.slotOf(now)
 	for n := r.slotOf(max(since, now-r.Past.Milliseconds())) + 1; n <= last; n++ {
 		if n > last-lively || n <= r.slotOf(lived) {
-			list = append(list, slot{n, true})
+			list = append(list, slot{n: n, lively: true})
 			continue
 		}
 		rare := uint64(thinOne)
@@ -137,7 +148,19 @@ func (w *world) slots(since, lived, now int64, r Rhythm) []slot {
 			rare = denseOne
 		}
 		if newDice(w.seed, uint64(n)*4+2).Uint64N(rare) == 0 {
-			list = append(list, slot{n, false})
+			list = append(list, slot{n: n})
+		}
+	}
+	return list
+}
+
+// unfinished are the slots of a stretch of lively time with stories that may still go on after it, in unix milliseconds.
+func (w *world) unfinished(since, until int64, r Rhythm) (list []slot) {
+	since = max(since, until-int64(lasting/r.Speed))
+	for n := r.slotOf(since) + 1; n <= r.slotOf(until); n++ {
+		c := slot{n: n, lively: true, alone: true}
+		if set, is := c.scene(); is && set.long {
+			list = append(list, c)
 		}
 	}
 	return list
@@ -160,10 +183,9 @@ func (w *world) staged(moment int64) ([]line, error) {
 	return lines, nil
 }
 
-// past is everything that happened since a time and until now, and what is already begun and still to come: in unix
+// told is everything that happened in some slots until now, and what is already begun and still to come: in unix
 // milliseconds, in order.
-func (w *world) past(since, lived, now int64, r Rhythm) (done, coming []line, err error) {
-	slots := w.slots(since, lived, now, r)
+func (w *world) told(slots []slot, now int64, r Rhythm) (done, coming []line, err error) {
 	parts := make([][]line, len(slots))
 	var g errgroup.Group
 	cores := runtime.GOMAXPROCS(0)
@@ -178,10 +200,15 @@ func (w *world) past(since, lived, now int64, r Rhythm) (done, coming []line, er
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	all := slices.Concat(parts...)
-	inOrder(all)
-	at, _ := slices.BinarySearchFunc(all, now+1, earlier)
-	return all[:at], all[at:], nil
+	done, coming = split(slices.Concat(parts...), now)
+	return done, coming, nil
+}
+
+// split puts lines into order and parts those that are due now, or were, from those to come.
+func split(lines []line, now int64) (done, coming []line) {
+	inOrder(lines)
+	at, _ := slices.BinarySearchFunc(lines, now+1, earlier)
+	return lines[:at], lines[at:]
 }
 
 func inOrder(lines []line) {

@@ -28,7 +28,8 @@ var whole = sync.OnceValues(func() ([]line, error) {
 func script(seed uint64, now time.Time, at int64, r Rhythm) ([]line, error) {
 	w := newWorld(seed)
 	steps, err1 := w.announcements(at)
-	done, coming, err2 := w.past(0, 0, now.UnixMilli(), r.withDefaults())
+	r = r.withDefaults()
+	done, coming, err2 := w.told(w.slots(0, 0, now.UnixMilli(), r), now.UnixMilli(), r)
 	scenes, err3 := w.staged(at)
 	faces, err4 := w.faces(at)
 	return slices.Concat(slices.Concat(steps...), done, coming, scenes, faces), errors.Join(err1, err2, err3, err4)

@@ -114,37 +114,38 @@ func (s *writer) pay(p *provider, j job, ask *nostr.Event, msat int64) {
 type scene struct {
 	name string
 	play func(*writer)
+	long bool // it may go on for as long as lasting
 }
 
 // scenes are all of them. What they leave behind is held by TestMarket_EverythingIsOnStage.
 func scenes() []scene {
 	return []scene{
-		{"nobody serves the kind", (*writer).unserved},
-		{"the addressed provider is silent", (*writer).silentWell},
-		{"paid, no result", (*writer).paidNoResult},
-		{"the addressed provider is offline", (*writer).sleepingOwl},
-		{"the invoice runs out", (*writer).invoiceRunsOut},
-		{"the bid is below every price", (*writer).lowBid},
-		{"a chain of jobs", (*writer).chain},
-		{"the ask is above the bid", (*writer).dearPainter},
-		{"success without a result", (*writer).emptySuccess},
-		{"waits for a payment", (*writer).awaitsPayment},
-		{"made when it had expired", (*writer).bornExpired},
-		{"paid back", (*writer).paidBack},
-		{"nobody can read it", (*writer).malformed},
-		{"starts, then silence", (*writer).startsOnly},
-		{"paid too little", (*writer).paidTooLittle},
-		{"encrypted for nobody", (*writer).sealedForNobody},
-		{"expires unanswered", (*writer).expires},
-		{"encrypted, paid by nutzap", (*writer).sealed},
-		{"asks where nobody listens", (*writer).unwatched},
-		{"partial, then silence", (*writer).partialOnly},
-		{"answered elsewhere", (*writer).builtUpon},
-		{"nothing but an error", (*writer).onlyError},
-		{"cancelled", (*writer).cancelled},
-		{"comes too late", (*writer).late},
-		{"one fails, another delivers", (*writer).rivals},
-		{"reported and labelled", (*writer).reported},
+		{name: "nobody serves the kind", play: (*writer).unserved},
+		{name: "the addressed provider is silent", play: (*writer).silentWell},
+		{name: "paid, no result", play: (*writer).paidNoResult, long: true},
+		{name: "the addressed provider is offline", play: (*writer).sleepingOwl},
+		{name: "the invoice runs out", play: (*writer).invoiceRunsOut},
+		{name: "the bid is below every price", play: (*writer).lowBid},
+		{name: "a chain of jobs", play: (*writer).chain},
+		{name: "the ask is above the bid", play: (*writer).dearPainter},
+		{name: "success without a result", play: (*writer).emptySuccess},
+		{name: "waits for a payment", play: (*writer).awaitsPayment},
+		{name: "made when it had expired", play: (*writer).bornExpired},
+		{name: "paid back", play: (*writer).paidBack},
+		{name: "nobody can read it", play: (*writer).malformed},
+		{name: "starts, then silence", play: (*writer).startsOnly},
+		{name: "paid too little", play: (*writer).paidTooLittle},
+		{name: "encrypted for nobody", play: (*writer).sealedForNobody},
+		{name: "expires unanswered", play: (*writer).expires},
+		{name: "encrypted, paid by nutzap", play: (*writer).sealed},
+		{name: "asks where nobody listens", play: (*writer).unwatched},
+		{name: "partial, then silence", play: (*writer).partialOnly},
+		{name: "answered elsewhere", play: (*writer).builtUpon},
+		{name: "nothing but an error", play: (*writer).onlyError},
+		{name: "cancelled", play: (*writer).cancelled},
+		{name: "comes too late", play: (*writer).late},
+		{name: "one fails, another delivers", play: (*writer).rivals},
+		{name: "reported and labelled", play: (*writer).reported},
 	}
 }
 
@@ -200,6 +201,29 @@ func (s *writer) paidNoResult() {
 	ask := s.bill(p, j, p.price, 600)
 	s.about(40_000)
 	s.zap(j.who.key, p.key, ask, p.price)
+	s.makeAmends(p, j)
+}
+
+// makeAmends is what comes of it when somebody was paid and fell silent: long after, most deliver, some pay back, and of
+// few nothing is heard again.
+func (s *writer) makeAmends(p *provider, j job) {
+	end := s.d.IntN(25)
+	if end == 0 {
+		return
+	}
+	s.wait(s.d.between(20*60_000, 26*60_000)) // so that one is on stage at any time
+	if end <= 18 {
+		s.deliver(p, j, nip90.ResultOptions{})
+		return
+	}
+	s.payBack(p, j)
+}
+
+// payBack ends a paid job in an error, and the payment goes back.
+func (s *writer) payBack(p *provider, j job) {
+	s.fail(p, j)
+	s.about(15_000)
+	s.zap(p.key, j.who.key, j.Event, p.price)
 }
 
 func (s *writer) paidBack() {
@@ -210,9 +234,7 @@ func (s *writer) paidBack() {
 	s.about(20_000)
 	s.zap(j.who.key, p.key, ask, p.price)
 	s.about(30_000)
-	s.fail(p, j)
-	s.about(15_000)
-	s.zap(p.key, j.who.key, j.Event, p.price)
+	s.payBack(p, j)
 }
 
 func (s *writer) paidTooLittle() {
