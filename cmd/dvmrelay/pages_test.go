@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"dvmrelay/web"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -22,7 +24,7 @@ func TestPages(t *testing.T) {
 			return err
 		},
 		"stats": func(p *page, raw []byte) error {
-			var v shownStats
+			var v web.WindowStats
 			err := json.Unmarshal(raw, &v)
 			p.stats(v)
 			return err

@@ -3,67 +3,16 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"dvmrelay/index"
+	"dvmrelay/web"
 )
-
-// shownStats is what a page shows of stats. It is read from JSON, as the API writes it.
-type shownStats struct {
-	Window        string `json:"window"`
-	Since         int64  `json:"since"`
-	Until         int64  `json:"until"`
-	ObservedSince int64  `json:"observed_since"`
-	Coverage      []struct {
-		URL           string `json:"url"`
-		HeardSeconds  int64  `json:"heard_seconds"`
-		WindowSeconds int64  `json:"window_seconds"`
-	} `json:"coverage"`
-	Gaps []struct {
-		URL   string `json:"url"`
-		Since int64  `json:"since"`
-		Until int64  `json:"until"`
-		Why   string `json:"why"`
-	} `json:"gaps"`
-	Imported        int64           `json:"imported"`
-	Requests        int64           `json:"requests"`
-	Addressed       int64           `json:"addressed"`
-	Cancelled       int64           `json:"cancelled"`
-	Answered        int64           `json:"answered"`
-	Results         int64           `json:"results"`
-	Feedbacks       int64           `json:"feedbacks"`
-	Errors          int64           `json:"errors"`
-	Unlinked        int64           `json:"unlinked"`
-	First           int64           `json:"first"`
-	AskedMsat       int64           `json:"asked_msat"`
-	ClaimedMsat     int64           `json:"claimed_msat"`
-	PaidJobs        int64           `json:"paid_jobs"`
-	Undelivered     int64           `json:"undelivered"`
-	Late            int64           `json:"late"`
-	Customers       int64           `json:"customers"`
-	Providers       int64           `json:"providers"`
-	AnswerRate      *float64        `json:"answer_rate"`
-	ExcludedPending int64           `json:"excluded_pending"`
-	FirstFeedbackMs *shownQuantiles `json:"first_feedback_ms"`
-	FirstResultMs   *shownQuantiles `json:"first_result_ms"`
-	PaidToResultMs  *shownQuantiles `json:"paid_to_result_ms"`
-	PriceMsat       *shownQuantiles `json:"price_msat"`
-	Series          []shownPoint    `json:"series"`
-	Complete        bool            `json:"complete"`
-}
-
-type shownPoint struct {
-	At          int64  `json:"at"`
-	Gap         bool   `json:"gap"`
-	Requests    *int64 `json:"requests"`
-	Answered    *int64 `json:"answered"`
-	Results     *int64 `json:"results"`
-	Errors      *int64 `json:"errors"`
-	ClaimedMsat *int64 `json:"claimed_msat"`
-}
 
 // maxGaps is how many gaps a page names.
 const maxGaps = 10
 
 // stats draws counts: of which time they are, how well it was heard, and what happened in it.
-func (p *page) stats(st shownStats) {
+func (p *page) stats(st web.WindowStats) {
 	window := "from " + clock(st.Since) + " to " + clock(st.Until) + " UTC"
 	if st.Since == 0 {
 		window = "until " + clock(st.Until) + " UTC"
@@ -78,7 +27,7 @@ func (p *page) stats(st shownStats) {
 	p.series(st.Series)
 }
 
-func (p *page) heard(st shownStats) {
+func (p *page) heard(st web.WindowStats) {
 	if st.ObservedSince != 0 {
 		p.field("listening", "since "+clock(st.ObservedSince)+" UTC")
 	}
@@ -109,7 +58,7 @@ func (p *page) heard(st shownStats) {
 	}
 }
 
-func (p *page) counts(st shownStats) {
+func (p *page) counts(st web.WindowStats) {
 	rate := "none old enough to judge"
 	if st.AnswerRate != nil {
 		rate = percent(*st.AnswerRate) + " of those old enough"
@@ -127,7 +76,7 @@ func (p *page) counts(st shownStats) {
 	var rows [][]string
 	for _, x := range []struct {
 		name string
-		q    *shownQuantiles
+		q    *index.Quantiles
 		show func(int64) string
 	}{
 		{"first feedback", st.FirstFeedbackMs, span},
@@ -146,19 +95,19 @@ func (p *page) counts(st shownStats) {
 const sparkColumns = 96
 
 // series draws each row of numbers as a line of blocks, one for each step of time.
-func (p *page) series(points []shownPoint) {
+func (p *page) series(points []index.Point) {
 	if len(points) == 0 {
 		return
 	}
 	p.line("\nfrom %s to %s UTC; a dot is a time that was not heard", clock(points[0].At), clock(points[len(points)-1].At))
 	for _, row := range []struct {
 		name string
-		of   func(shownPoint) *int64
+		of   func(index.Point) *int64
 	}{
-		{"requests", func(x shownPoint) *int64 { return x.Requests }},
-		{"answered", func(x shownPoint) *int64 { return x.Answered }},
-		{"results", func(x shownPoint) *int64 { return x.Results }},
-		{"errors", func(x shownPoint) *int64 { return x.Errors }},
+		{"requests", func(x index.Point) *int64 { return x.Requests }},
+		{"answered", func(x index.Point) *int64 { return x.Answered }},
+		{"results", func(x index.Point) *int64 { return x.Results }},
+		{"errors", func(x index.Point) *int64 { return x.Errors }},
 	} {
 		values := make([]*int64, len(points))
 		for i, x := range points {

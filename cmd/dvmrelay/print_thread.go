@@ -5,65 +5,21 @@ import (
 	"strings"
 	"time"
 
-	"dvmrelay/nip90"
+	"dvmrelay/index"
 )
 
-// shownThread is what a page shows of a thread. It is read from JSON, as the API writes it.
+// shownThread is a thread as it is read from the JSON of the API: ids are what stands there.
 type shownThread struct {
-	ID           string          `json:"id"`
-	Kind         int             `json:"kind"`
-	KindName     string          `json:"kind_name"`
-	Customer     string          `json:"customer"`
-	CreatedAt    int64           `json:"created_at"`
-	ExpiresAt    int64           `json:"expires_at"`
-	State        string          `json:"state"`
-	Stalled      bool            `json:"stalled"`
-	Payment      string          `json:"payment"`
-	Encrypted    bool            `json:"encrypted"`
-	Summary      string          `json:"summary"`
-	Output       string          `json:"output"`
-	BidMsat      *int64          `json:"bid_msat"`
-	Addressed    []string        `json:"addressed"`
-	Relays       []string        `json:"relays"`
-	AskedMsat    int64           `json:"asked_msat"`
-	ClaimedMsat  int64           `json:"claimed_msat"`
-	ResultsCount int             `json:"results_count"`
-	Providers    []shownProvider `json:"providers"`
-	Events       []shownEntry    `json:"events"`
-	ChainedFrom  []string        `json:"chained_from"`
-	ChainedTo    []string        `json:"chained_to"`
-	RequestSeen  bool            `json:"request_seen"`
-	More         bool            `json:"more"`
-	Why          []struct {
-		Code string `json:"code"`
-		Text string `json:"text"`
-	} `json:"why"`
-}
-
-type shownProvider struct {
-	PubKey          string `json:"pubkey"`
-	Name            string `json:"name"`
-	State           string `json:"state"`
-	StatusText      string `json:"status_text"`
-	FirstFeedbackAt int64  `json:"first_feedback_at"`
-	FirstResultAt   int64  `json:"first_result_at"`
-	AskedMsat       int64  `json:"asked_msat"`
-	ClaimedMsat     int64  `json:"claimed_msat"`
-	RefundedMsat    int64  `json:"refunded_msat"`
-	PaidAt          int64  `json:"paid_at"`
+	index.Thread
+	ID          string       `json:"id"`
+	Events      []shownEntry `json:"events"`
+	ChainedFrom []string     `json:"chained_from"`
+	ChainedTo   []string     `json:"chained_to"`
 }
 
 type shownEntry struct {
-	ID         string          `json:"id"`
-	Kind       int             `json:"kind"`
-	PubKey     string          `json:"pubkey"`
-	CreatedAt  int64           `json:"created_at"`
-	Role       string          `json:"role"`
-	Status     string          `json:"status"`
-	StatusText string          `json:"status_text"`
-	AmountMsat *int64          `json:"amount_msat"`
-	Findings   []nip90.Finding `json:"findings"`
-	Expired    bool            `json:"expired"`
+	index.Entry
+	ID string `json:"id"`
 }
 
 // maxNamed is how many of a list of keys, relays or jobs one line names.

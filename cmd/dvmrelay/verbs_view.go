@@ -12,6 +12,7 @@ import (
 
 	"dvmrelay/control"
 	"dvmrelay/index"
+	"dvmrelay/web"
 )
 
 // threadCmd is `thread`.
@@ -123,7 +124,7 @@ func (c *statsCmd) Run(k *call) error {
 		if err != nil {
 			return err
 		}
-		return printView(k.std.out, raw, c.JSON, func(p *page, st shownStats) { p.stats(st) })
+		return printView(k.std.out, raw, c.JSON, func(p *page, st web.WindowStats) { p.stats(st) })
 	})
 }
 
