@@ -35,7 +35,8 @@ func (h *Host) Peek(ctx context.Context, q Query, count bool, most int) (Glimpse
 	}
 	snap := h.Store.Snapshot()
 	defer snap.Close()
-	g, err := Glimpse{}, error(nil)
+	var g Glimpse
+	var err error
 	if count {
 		g.Count, g.Complete, err = s.countAll(ctx, snap, []Query{q})
 	} else {
