@@ -240,7 +240,7 @@ func (v *handlerView) servers(kind int) ([]KindProvider, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := g.service(s, kindSetOf([]int{kind}))
+		m, err := v.t.service(g, s, kind)
 		if err != nil {
 			return nil, err
 		}

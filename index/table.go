@@ -1,8 +1,10 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +22,8 @@ const (
 	tendEvery = 2 * time.Second
 	// fewProviders is up to how many providers the table is worked out again for every change of the store.
 	fewProviders = 8
+	// maxTended bounds the kinds whose providers Tend measures before somebody asks.
+	maxTended = 64
 	// maxHandlersOfOne bounds the announcements of one key that are looked at together.
 	maxHandlersOfOne = 1000
 )
@@ -27,10 +31,58 @@ const (
 // table is how all providers stood at one moment. It is never changed, but for what was worked out from it since.
 type table struct {
 	servers   sync.Map // by kind: []KindProvider, who serves it
+	services  sync.Map // by servesKind: *Measured, what a provider did of one kind
 	at        int64
 	version   uint64
 	providers map[nip90.PubKey]*standing
 	sharedD   map[[hashLen]byte]int // keys that announce with this d
+}
+
+// servesKind is a provider and one of its kinds.
+type servesKind struct {
+	pk   nip90.PubKey
+	kind int
+}
+
+// service is gauge.service for one kind. What was counted is remembered, also by the tables after this one, until the provider
+// does something.
+func (t *table) service(g *gauge, s *standing, kind int) (*Measured, error) {
+	as, jobs := servesKind{s.pk, kind}, kindSetOf([]int{kind})
+	g.of, g.before = s, nil
+	if m, ok := t.services.Load(as); ok {
+		g.before = &standing{kinds: s.kinds, services: map[kindSet]*Measured{jobs: m.(*Measured)}}
+	}
+	m, err := g.service(s, jobs)
+	if err == nil && m != s.measured {
+		t.services.Store(as, m)
+	}
+	return m, err
+}
+
+// takeOver remembers what the table before had counted of providers that did nothing since.
+func (t *table) takeOver(last *table) {
+	if last == nil {
+		return
+	}
+	last.services.Range(func(key, m any) bool {
+		pk := key.(servesKind).pk
+		if s, old := t.providers[pk], last.providers[pk]; s != nil && old != nil && s.measuredAt == old.measuredAt && s.kinds == old.kinds {
+			t.services.Store(key, m)
+		}
+		return true
+	})
+}
+
+// served are the kinds that most providers serve, of those that were asked for.
+func (t *table) served(asked kindSet) []int {
+	count := make(map[int]int)
+	for _, s := range t.providers {
+		for _, k := range s.kinds.within(asked).list() {
+			count[k]++
+		}
+	}
+	kinds := slices.SortedFunc(maps.Keys(count), func(a, b int) int { return cmp.Or(count[b]-count[a], a-b) })
+	return kinds[:min(len(kinds), maxTended)]
 }
 
 // serves says whether a table is good enough for who asks at a time and a version. The next page of a list takes what there is.
@@ -90,7 +142,7 @@ func (x *Index) Tend(ctx context.Context, view func(fn func(store.Reader) error)
 	defer tick.Stop()
 	for wanted := true; ; wanted = m.wanted.Swap(false) {
 		if wanted {
-			if err := view(func(r store.Reader) error { return x.tend(r) }); err != nil {
+			if err := view(func(r store.Reader) error { return x.tend(ctx, r) }); err != nil {
 				return fmt.Errorf("work out the figures of all providers: %w", err)
 			}
 		}
@@ -102,19 +154,41 @@ func (x *Index) Tend(ctx context.Context, view func(fn func(store.Reader) error)
 	}
 }
 
-func (x *Index) tend(r store.Reader) error {
+func (x *Index) tend(ctx context.Context, r store.Reader) error {
 	l := lens{Reader: r, x: x, now: x.now(0)}
-	m := x.seen
+	t, err := l.tableNow()
+	if err != nil || t == nil {
+		return err
+	}
+	g, err := l.gauge(t.at-measuredSeconds, t.at)
+	if err != nil {
+		return err
+	}
+	v := handlerView{lens: l, t: t}
+	for _, kind := range t.served(g.seen) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if _, err := v.servers(kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableNow works out the next table; nil when the one that there is will do.
+func (l *lens) tableNow() (*table, error) {
+	m := l.x.seen
 	m.fresh.Lock()
 	defer m.fresh.Unlock()
 	if old := m.table.Load(); old.serves(l.now, l.Version(), false) {
-		return nil
+		return nil, nil
 	}
 	t, err := l.tabulate()
 	if err == nil {
 		m.table.Store(t)
 	}
-	return err
+	return t, err
 }
 
 func (l *lens) tabulate() (*table, error) {
@@ -150,6 +224,7 @@ func (l *lens) tabulate() (*table, error) {
 			return nil, err
 		}
 	}
+	t.takeOver(all.last)
 	return t, nil
 }
 

@@ -31,7 +31,7 @@ type Blinder struct {
 
 // BlinderOf is the Blinder of a store: not nil once it was opened with Options.BlindKeys.
 func BlinderOf(r Reader) (*Blinder, error) {
-	row, err := r.Value(blindKey)
+	row, err := r.Lasting(blindKey)
 	if err != nil || row == nil {
 		return nil, err
 	}

@@ -79,6 +79,9 @@ func (g *group) Value(key []byte) ([]byte, error) {
 	return g.view.Value(key)
 }
 
+// Lasting implements Reader. What a group sees changes with each of its events.
+func (g *group) Lasting(key []byte) ([]byte, error) { return g.Value(key) }
+
 // Scan implements Reader. The prefix must not be empty.
 func (g *group) Scan(prefix, start []byte, fn func(key, value []byte) bool) error {
 	if len(prefix) == 0 {

@@ -55,6 +55,7 @@ func (closedSnapshot) err() error { return ErrClosed }
 
 func (closedSnapshot) Version() uint64                                  { return 0 }
 func (closedSnapshot) Value([]byte) ([]byte, error)                     { return nil, ErrClosed }
+func (closedSnapshot) Lasting([]byte) ([]byte, error)                   { return nil, ErrClosed }
 func (closedSnapshot) Scan(_, _ []byte, _ func(_, _ []byte) bool) error { return ErrClosed }
 func (closedSnapshot) Fact(nip90.ID) (Fact, bool, error)                { return Fact{}, false, ErrClosed }
 

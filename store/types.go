@@ -60,6 +60,8 @@ type Reader interface {
 	Version() uint64
 	// Value reads one key; nil and no error when it is absent. The slice is valid until the Reader closes.
 	Value(key []byte) ([]byte, error)
+	// Lasting is Value for a key that is asked for again and again: a Reader of one version remembers what it found.
+	Lasting(key []byte) ([]byte, error)
 	// Scan walks the keys that begin with prefix, in key order, from start on (nil = the beginning of the prefix; start
 	// must itself begin with prefix), until fn returns false. Key and value are valid inside fn only.
 	Scan(prefix, start []byte, fn func(key, value []byte) bool) error

@@ -3,7 +3,7 @@ package store
 // Vanished says whether an event is one that its author asked to forget, and must not be shown though its body may still
 // be here: erasing goes in steps. The request itself may be shown. NIP-62.
 func Vanished(r Reader, f *Fact) (bool, error) {
-	row, err := r.Value(vanishKey(f.Author))
+	row, err := r.Lasting(vanishKey(f.Author))
 	if err != nil {
 		return false, err
 	}
@@ -12,7 +12,7 @@ func Vanished(r Reader, f *Fact) (bool, error) {
 		if err != nil || b == nil {
 			return false, err
 		}
-		if row, err = r.Value(vanishKey(b.Of(f.Author))); err != nil {
+		if row, err = r.Lasting(vanishKey(b.Of(f.Author))); err != nil {
 			return false, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 type view struct {
 	txn     *badger.Txn
 	version uint64
+	lasting map[string][]byte // what Lasting found
 }
 
 var _ Reader = (*view)(nil)
@@ -37,6 +38,25 @@ func (v *view) Value(key []byte) ([]byte, error) {
 	if value == nil {
 		value = []byte{}
 	}
+	return value, nil
+}
+
+// maxLasting bounds what a view remembers.
+const maxLasting = 1024
+
+// Lasting implements Reader.
+func (v *view) Lasting(key []byte) ([]byte, error) {
+	if value, ok := v.lasting[string(key)]; ok {
+		return value, nil
+	}
+	value, err := v.Value(key)
+	if err != nil || len(v.lasting) >= maxLasting {
+		return value, err
+	}
+	if v.lasting == nil {
+		v.lasting = make(map[string][]byte)
+	}
+	v.lasting[string(key)] = value
 	return value, nil
 }
 
