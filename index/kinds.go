@@ -193,6 +193,7 @@ func (x *Index) KindDetail(r store.Reader, kind int, q KindQuery) (KindDetail, b
 	if v.t, err = v.table(false); err != nil {
 		return d, false, err
 	}
+	v.t.looked.Store(kind, true)
 	d.ServedBy, err = v.servers(kind)
 	return d, true, err
 }

@@ -22,7 +22,7 @@ const (
 	tendEvery = 2 * time.Second
 	// fewProviders is up to how many providers the table is worked out again for every change of the store.
 	fewProviders = 8
-	// maxTended bounds the kinds whose providers Tend measures before somebody asks.
+	// maxTended bounds the kinds whose providers Tend measures before somebody looks.
 	maxTended = 64
 	// maxHandlersOfOne bounds the announcements of one key that are looked at together.
 	maxHandlersOfOne = 1000
@@ -32,6 +32,7 @@ const (
 type table struct {
 	servers   sync.Map // by kind: []KindProvider, who serves it
 	services  sync.Map // by servesKind: *Measured, what a provider did of one kind
+	looked    sync.Map // kinds whose providers somebody looked at
 	at        int64
 	version   uint64
 	providers map[nip90.PubKey]*standing
@@ -73,15 +74,23 @@ func (t *table) takeOver(last *table) {
 	})
 }
 
-// served are the kinds that most providers serve, of those that were asked for.
-func (t *table) served(asked kindSet) []int {
+// due are the kinds whose providers are measured before somebody looks again: those that somebody looked at since the table
+// before, or at first those that most providers serve, of the kinds that were asked for.
+func (t *table) due(last *table, asked kindSet) (kinds []int) {
+	if last != nil {
+		last.looked.Range(func(kind, _ any) bool {
+			kinds = append(kinds, kind.(int))
+			return len(kinds) < maxTended
+		})
+		return kinds
+	}
 	count := make(map[int]int)
 	for _, s := range t.providers {
 		for _, k := range s.kinds.within(asked).list() {
 			count[k]++
 		}
 	}
-	kinds := slices.SortedFunc(maps.Keys(count), func(a, b int) int { return cmp.Or(count[b]-count[a], a-b) })
+	kinds = slices.SortedFunc(maps.Keys(count), func(a, b int) int { return cmp.Or(count[b]-count[a], a-b) })
 	return kinds[:min(len(kinds), maxTended)]
 }
 
@@ -156,6 +165,7 @@ func (x *Index) Tend(ctx context.Context, view func(fn func(store.Reader) error)
 
 func (x *Index) tend(ctx context.Context, r store.Reader) error {
 	l := lens{Reader: r, x: x, now: x.now(0)}
+	last := x.seen.table.Load()
 	t, err := l.tableNow()
 	if err != nil || t == nil {
 		return err
@@ -165,7 +175,7 @@ func (x *Index) tend(ctx context.Context, r store.Reader) error {
 		return err
 	}
 	v := handlerView{lens: l, t: t}
-	for _, kind := range t.served(g.seen) {
+	for _, kind := range t.due(last, g.seen) {
 		if ctx.Err() != nil {
 			return nil
 		}
