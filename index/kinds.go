@@ -241,7 +241,7 @@ func (v *handlerView) servers(kind int) ([]KindProvider, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := v.t.service(g, s, kind)
+		m, err := g.ofKind(s, kind)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"sync"
+
 	"dvmrelay/nip90"
 	"dvmrelay/store"
 )
@@ -113,6 +115,10 @@ func (g *gauge) measuredBefore(all, some kindSet) *Measured {
 		old = g.before.services[some]
 	}
 	if old == nil {
+		kept, _ := g.before.lately.Load(some)
+		old, _ = kept.(*Measured)
+	}
+	if old == nil {
 		return nil
 	}
 	m := *old
@@ -151,6 +157,7 @@ type standing struct {
 	sum                             uint64 // of its newest jobs
 	measuredAt                      int64
 	services                        map[kindSet]*Measured // by kinds, where they are not all of its kinds
+	lately                          *sync.Map             // as services: what was measured since, also for the tables before and after
 }
 
 // of is what a service of the provider with these kinds was measured at.
@@ -190,10 +197,13 @@ func (g *gauge) standing(pk nip90.PubKey, rows []handlerEntry, all *roll) (*stan
 		s.kinds = s.kinds.with(rows[i].jobs)
 	}
 	s.lastSeen = max(s.lastAnswer, s.lastBeat, s.announced)
-	s.counted, s.measuredAt = all.mayBeCounted(pk), g.now
+	s.counted, s.measuredAt, s.lately = all.mayBeCounted(pk), g.now, new(sync.Map)
 	g.of, g.before = s, nil
 	if old := all.before(s, g.now); old != nil {
 		g.before, s.measuredAt = old, old.measuredAt
+		if old.kinds == s.kinds {
+			s.lately = old.lately
+		}
 	}
 	if s.measured, err = g.provider(pk, s.firstSeen, s.kinds, s.kinds); err != nil {
 		return nil, err
@@ -229,6 +239,17 @@ func (g *gauge) service(s *standing, jobs kindSet) (*Measured, error) {
 		return s.measured, nil
 	}
 	return g.provider(s.pk, s.firstSeen, s.kinds.with(jobs), jobs)
+}
+
+// ofKind is service for one kind, which is remembered until the provider does something.
+func (g *gauge) ofKind(s *standing, kind int) (*Measured, error) {
+	jobs := kindSetOf([]int{kind})
+	g.of, g.before = s, s
+	m, err := g.service(s, jobs)
+	if err == nil && m != s.measured {
+		s.lately.Store(jobs, m)
+	}
+	return m, err
 }
 
 // standingOf looks at one provider now; false for a key that never announced or answered.

@@ -50,7 +50,9 @@ func TestServers_RememberedIsWhatIsCountedAnew(t *testing.T) {
 	r.at.Store(epoch + at + 3600)
 	same("at first")
 	kept := 0
-	r.x.seen.table.Load().services.Range(func(any, any) bool { kept++; return true })
+	for _, s := range r.x.seen.table.Load().providers {
+		s.lately.Range(func(any, any) bool { kept++; return true })
+	}
 	if kept != 2*len(names) {
 		t.Errorf("%d services are remembered, want %d", kept, 2*len(names))
 	}

@@ -31,47 +31,11 @@ const (
 // table is how all providers stood at one moment. It is never changed, but for what was worked out from it since.
 type table struct {
 	servers   sync.Map // by kind: []KindProvider, who serves it
-	services  sync.Map // by servesKind: *Measured, what a provider did of one kind
 	looked    sync.Map // kinds whose providers somebody looked at
 	at        int64
 	version   uint64
 	providers map[nip90.PubKey]*standing
 	sharedD   map[[hashLen]byte]int // keys that announce with this d
-}
-
-// servesKind is a provider and one of its kinds.
-type servesKind struct {
-	pk   nip90.PubKey
-	kind int
-}
-
-// service is gauge.service for one kind. What was counted is remembered, also by the tables after this one, until the provider
-// does something.
-func (t *table) service(g *gauge, s *standing, kind int) (*Measured, error) {
-	as, jobs := servesKind{s.pk, kind}, kindSetOf([]int{kind})
-	g.of, g.before = s, nil
-	if m, ok := t.services.Load(as); ok {
-		g.before = &standing{kinds: s.kinds, services: map[kindSet]*Measured{jobs: m.(*Measured)}}
-	}
-	m, err := g.service(s, jobs)
-	if err == nil && m != s.measured {
-		t.services.Store(as, m)
-	}
-	return m, err
-}
-
-// takeOver remembers what the table before had counted of providers that did nothing since.
-func (t *table) takeOver(last *table) {
-	if last == nil {
-		return
-	}
-	last.services.Range(func(key, m any) bool {
-		pk := key.(servesKind).pk
-		if s, old := t.providers[pk], last.providers[pk]; s != nil && old != nil && s.measuredAt == old.measuredAt && s.kinds == old.kinds {
-			t.services.Store(key, m)
-		}
-		return true
-	})
 }
 
 // due are the kinds whose providers are measured before somebody looks again: those that somebody looked at since the table
@@ -234,7 +198,6 @@ func (l *lens) tabulate() (*table, error) {
 			return nil, err
 		}
 	}
-	t.takeOver(all.last)
 	return t, nil
 }
 
