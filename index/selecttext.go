@@ -65,7 +65,7 @@ func (x *Index) searched(m *nip90.Request) string {
 		return ""
 	}
 	if x.o.Inputs != InputsShow {
-		return summary(m)
+		return Summary(m)
 	}
 	var b strings.Builder
 	for _, in := range m.Inputs {

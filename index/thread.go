@@ -182,7 +182,7 @@ func (l *lens) ask(o *opened) error {
 				t.Output = m.Output
 				t.Relays = append(t.Relays, m.Relays...)
 			}
-			t.Summary = summary(m)
+			t.Summary = Summary(m)
 			t.ChainedFrom = append(t.ChainedFrom, m.Chained...)
 		}
 	} else if err := l.chainedFrom(t, f); err != nil {
@@ -212,7 +212,9 @@ func (l *lens) chainedFrom(t *Thread, f *store.Fact) error {
 	return nil
 }
 
-func summary(m *nip90.Request) string {
+// Summary is the beginning of what a request asks for: its first input that says something, or else its content; empty when
+// that is encrypted.
+func Summary(m *nip90.Request) string {
 	if m.Encrypted != nip90.Plain {
 		return ""
 	}

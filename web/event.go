@@ -13,6 +13,8 @@ import (
 	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/wire"
+
+	"github.com/nbd-wtf/go-nostr"
 )
 
 // The bounds of an event's page, in bytes of HTML where it is text.
@@ -77,7 +79,7 @@ func (s *Site) eventSheet(ctx context.Context, v *visit) (*sheet, error) {
 		return nil, err
 	}
 	e := &eventPage{Event: got.Body, Sealed: got.Body.Encrypted && s.d.AuthEncrypted}
-	e.Author = person{e.PubKey, "", keyPath(e.PubKey, e.Role == "result" || e.Role == "feedback")}
+	e.Author = authorOf(e.PubKey, e.Role)
 	e.Bytes = len(e.Event.Event.Event)
 	e.Raw, e.Cut = cutToFit(string(e.Event.Event.Event), eventRaw)
 	if err := e.read(e.Event.Event.Event); err != nil {
@@ -103,18 +105,32 @@ func (s *Site) eventSheet(ctx context.Context, v *visit) (*sheet, error) {
 	}, nil
 }
 
+// understood parses a stored event.
+func understood(raw []byte) (*nostr.Event, nip90.Message, error) {
+	evt, _, err := wire.ParseEvent(raw, wire.Limits{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read a stored event: %w", err)
+	}
+	msg, err := nip90.Parse(evt)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read event %s: %w", evt.ID, err)
+	}
+	return evt, msg, nil
+}
+
+// authorOf is who made an event with some role, with the page on which that is seen.
+func authorOf(hex, role string) person {
+	return person{hex, "", keyPath(hex, role == nip90.RoleResult.String() || role == nip90.RoleFeedback.String())}
+}
+
 // read fills in what the event was understood as. It has nothing to read when the body is gone.
 func (e *eventPage) read(raw []byte) error {
 	if raw == nil {
 		return nil
 	}
-	evt, _, err := wire.ParseEvent(raw, wire.Limits{})
+	_, msg, err := understood(raw)
 	if err != nil {
-		return fmt.Errorf("read event %s: %w", e.ID, err)
-	}
-	msg, err := nip90.Parse(evt)
-	if err != nil {
-		return fmt.Errorf("read event %s: %w", e.ID, err)
+		return err
 	}
 	kind, fields := reading(msg)
 	e.Type = kind

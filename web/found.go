@@ -3,13 +3,11 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
+	"dvmrelay/index"
 	"dvmrelay/nip90"
 	"dvmrelay/policies"
-	"dvmrelay/store"
-	"dvmrelay/wire"
 
 	"github.com/nbd-wtf/go-nostr"
 )
@@ -60,7 +58,7 @@ func (s *Site) find(ctx context.Context, f nostr.Filter, count bool) (*found, er
 		return nil, nil
 	}
 	var got Found
-	err := s.view(ctx, func(store.Reader) (err error) {
+	err := s.admitted(ctx, func() (err error) {
 		got, err = s.d.Peek(ctx, f, count, foundShown)
 		return err
 	})
@@ -91,17 +89,11 @@ func (s *Site) find(ctx context.Context, f nostr.Filter, count bool) (*found, er
 
 // foundRow reads what a row shows of an event.
 func (s *Site) foundRow(raw []byte) (foundRow, error) {
-	evt, _, err := wire.ParseEvent(raw, wire.Limits{})
+	evt, msg, err := understood(raw)
 	if err != nil {
-		return foundRow{}, fmt.Errorf("read a stored event: %w", err)
+		return foundRow{}, err
 	}
-	msg, err := nip90.Parse(evt)
-	if err != nil {
-		return foundRow{}, fmt.Errorf("read event %s: %w", evt.ID, err)
-	}
-	role := msg.Role()
-	row := foundRow{ID: evt.ID, Kind: evt.Kind, Name: nip90.KindName(evt.Kind), At: int64(evt.CreatedAt)}
-	row.Author = person{evt.PubKey, "", keyPath(evt.PubKey, role == nip90.RoleResult || role == nip90.RoleFeedback)}
+	row := foundRow{ID: evt.ID, Kind: evt.Kind, Name: nip90.KindName(evt.Kind), At: int64(evt.CreatedAt), Author: authorOf(evt.PubKey, msg.Role().String())}
 	text, chars := evt.Content, foundChars
 	switch m := msg.(type) {
 	case *nip90.Feedback:
@@ -109,10 +101,7 @@ func (s *Site) foundRow(raw []byte) (foundRow, error) {
 	case *nip90.Result:
 		row.Sealed = m.Encrypted != nip90.Plain
 	case *nip90.Request:
-		row.Sealed = m.Encrypted != nip90.Plain
-		if len(m.Inputs) > 0 {
-			text = m.Inputs[0].Data
-		}
+		text, row.Sealed = index.Summary(m), m.Encrypted != nip90.Plain
 		if s.o.Inputs != InputsShow {
 			chars = overviewSummary
 		}

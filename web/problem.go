@@ -80,6 +80,11 @@ func (s *Site) one(ctx context.Context, read func(store.Reader) (bool, error), m
 
 // view reads the store when there is room for one more reader.
 func (s *Site) view(ctx context.Context, fn func(store.Reader) error) error {
+	return s.admitted(ctx, func() error { return s.d.View(fn) })
+}
+
+// admitted runs fn once few enough others read the store. It fails with errBusy when that takes too long.
+func (s *Site) admitted(ctx context.Context, fn func() error) error {
 	timer := time.NewTimer(maxWait)
 	defer timer.Stop()
 	select {
@@ -90,5 +95,5 @@ func (s *Site) view(ctx context.Context, fn func(store.Reader) error) error {
 		return errBusy
 	}
 	defer func() { <-s.busy }()
-	return s.d.View(fn)
+	return fn()
 }

@@ -107,15 +107,14 @@ func weigh(text string) (n int) {
 
 // opened is the event of an entry and what it says; nil when its body is not shown.
 func opened(e *index.Entry) (*nostr.Event, nip90.Message) {
-	var evt nostr.Event
-	if e.Event == nil || json.Unmarshal(e.Event, &evt) != nil {
+	if e.Event == nil {
 		return nil, nil
 	}
-	m, err := nip90.Parse(&evt)
+	evt, m, err := understood(e.Event)
 	if err != nil {
 		return nil, nil
 	}
-	return &evt, m
+	return evt, m
 }
 
 // gone says why the body of an event is not shown.
