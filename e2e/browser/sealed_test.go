@@ -13,36 +13,35 @@ import (
 	"github.com/nbd-wtf/go-nostr/nip44"
 )
 
-// seal encrypts words for a key in one of the ways that there are: nip04 or nip44.
-func (p person) seal(way, key, words string) (string, error) {
+// between gives how p encrypts for the owner of a key, and reads what that one has encrypted for p, in one of the ways that
+// there are: nip04 or nip44.
+func (p person) between(way, key string) (seal, unseal func(string) (string, error), err error) {
 	if way == "nip04" {
 		shared, err := nip04.ComputeSharedSecret(key, p.secret)
-		if err != nil {
-			return "", err
-		}
-		return nip04.Encrypt(words, shared)
+		return func(words string) (string, error) { return nip04.Encrypt(words, shared) },
+			func(sealed string) (string, error) { return nip04.Decrypt(sealed, shared) }, err
 	}
 	shared, err := nip44.GenerateConversationKey(key, p.secret)
+	return func(words string) (string, error) { return nip44.Encrypt(words, shared) },
+		func(sealed string) (string, error) { return nip44.Decrypt(sealed, shared) }, err
+}
+
+// seal encrypts words for a key.
+func (p person) seal(way, key, words string) (string, error) {
+	seal, _, err := p.between(way, key)
 	if err != nil {
 		return "", err
 	}
-	return nip44.Encrypt(words, shared)
+	return seal(words)
 }
 
 // unseal reads what the owner of a key has encrypted for p.
 func (p person) unseal(way, key, sealed string) (string, error) {
-	if way == "nip04" {
-		shared, err := nip04.ComputeSharedSecret(key, p.secret)
-		if err != nil {
-			return "", err
-		}
-		return nip04.Decrypt(sealed, shared)
-	}
-	shared, err := nip44.GenerateConversationKey(key, p.secret)
+	_, unseal, err := p.between(way, key)
 	if err != nil {
 		return "", err
 	}
-	return nip44.Decrypt(sealed, shared)
+	return unseal(sealed)
 }
 
 // sealedRequest is a request that only a provider can read.
